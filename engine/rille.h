@@ -49,8 +49,8 @@ RL_API const char *rl_error_text(void);
 
 /* ---- tensors: [any shape], row-major unless an op made them; f32 if nothing else is said */
 RL_API rl_status rl_tensor_zeros(rl_tensor **out, rl_dtype dtype, int rank, const int64_t *size);
-RL_API void rl_tensor_drop(rl_tensor **t);         /* takes NULL; empties *t */
-RL_API rl_tensor *rl_tensor_retain(rl_tensor *t);  /* returns t */
+RL_API void rl_tensor_drop(rl_tensor **t);        /* takes NULL; empties *t */
+RL_API rl_tensor *rl_tensor_retain(rl_tensor *t); /* returns t */
 RL_API int rl_tensor_rank(const rl_tensor *t);
 RL_API int64_t rl_tensor_size(const rl_tensor *t, int dim);   /* dim from 0 */
 RL_API int64_t rl_tensor_stride(const rl_tensor *t, int dim); /* in elements */
@@ -60,8 +60,8 @@ RL_API void rl_tensor_require_grad(rl_tensor *t, bool on);
 RL_API rl_tensor *rl_tensor_grad(const rl_tensor *t); /* borrowed, NULL if there is none */
 
 /* ---- ops: `name` as in Lua; positions and dims from 0 here. out: nout handles, owned by the caller. */
-RL_API rl_status rl_apply(const char *name, rl_tensor *const *in, int nin, const rl_option *options, int noption,
-                          rl_tensor **out, int *nout);
+RL_API rl_status rl_apply(const char *name, rl_tensor *const *in, int nin, const rl_option *options,
+                          int noption, rl_tensor **out, int *nout);
 
 /* ---- gradients */
 RL_API rl_status rl_backward(rl_tensor *loss, bool retain); /* adds dloss/dleaf to each leaf's grad */

@@ -13,7 +13,9 @@
 #define HUGE_BYTES ((size_t)2 << 20)
 #define CLASSES    256
 
-typedef struct block { struct block *next; } block;
+typedef struct block {
+  struct block *next;
+} block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *cache[CLASSES];
@@ -26,7 +28,7 @@ static size_t class_of(size_t bytes, int *index) { /* the class's size; its inde
     *index = 0;
     return 64;
   }
-  int top = 63 - __builtin_clzll(bytes - 1);   /* 2^top <= bytes-1 < 2^(top+1) */
+  int top = 63 - __builtin_clzll(bytes - 1); /* 2^top <= bytes-1 < 2^(top+1) */
   size_t quarter = (size_t)1 << (top - 2);
   size_t part = (bytes - 1 - ((size_t)1 << top)) / quarter; /* 0..3 */
   *index = 4 * (top - 6) + (int)part + 1;
@@ -61,8 +63,10 @@ static void *from_system(size_t size) {
 }
 
 static void to_system(void *p, size_t size) {
-  if (size < HUGE_BYTES) free(p);
-  else munmap(p, size);
+  if (size < HUGE_BYTES)
+    free(p);
+  else
+    munmap(p, size);
 }
 
 static size_t size_of_class(int index) {
@@ -92,8 +96,9 @@ static bool must_fail(void) {
 }
 
 static rl_status refuse(size_t bytes, rl_memstat s) {
-  return rl_fail(RL_ENOMEM, "memory: cannot allocate %.1f MiB, %.1f MiB are live, the limit is %.1f MiB; "
-                            "use a smaller size or batch, or raise the limit",
+  return rl_fail(RL_ENOMEM,
+                 "memory: cannot allocate %.1f MiB, %.1f MiB are live, the limit is %.1f MiB; "
+                 "use a smaller size or batch, or raise the limit",
                  (double)bytes / 0x1p20, (double)s.live_bytes / 0x1p20, (double)s.limit_bytes / 0x1p20);
 }
 

@@ -12,10 +12,17 @@ typedef struct rl_stream { /* all of it is saved in checkpoints */
 } rl_stream;
 
 /* Streams in use. The prompt has its own, so that looking at a run does not change it. */
-enum { RL_STREAM_DEFAULT = 0, RL_STREAM_PROMPT = 1, RL_STREAM_LOADER = 2, RL_STREAM_PHANTOM = 3, RL_STREAM_USER = 16 };
+enum {
+  RL_STREAM_DEFAULT = 0,
+  RL_STREAM_PROMPT = 1,
+  RL_STREAM_LOADER = 2,
+  RL_STREAM_PHANTOM = 3,
+  RL_STREAM_USER = 16
+};
 
 /* Four 32-bit words for (seed, stream) at (step, sample, element/4). */
-void rl_philox(uint64_t seed, uint32_t stream, uint32_t step, uint32_t sample, uint64_t quad, uint32_t out[4]);
+void rl_philox(uint64_t seed, uint32_t stream, uint32_t step, uint32_t sample, uint64_t quad,
+               uint32_t out[4]);
 
 /* One number for element e of sample n at a step. uniform: [0, 1), 53 bits; normal: Box-Muller in double. */
 double rl_uniform(uint64_t seed, uint32_t stream, uint32_t step, uint32_t sample, uint64_t element);

@@ -61,8 +61,10 @@ const char *rl_quote(char *buf, size_t cap, const char *s, size_t len) {
       n += 3;
       break;
     }
-    if (plain) buf[n++] = (char)ch;
-    else n += (size_t)snprintf(buf + n, cap - n, "\\x%02x", ch);
+    if (plain)
+      buf[n++] = (char)ch;
+    else
+      n += (size_t)snprintf(buf + n, cap - n, "\\x%02x", ch);
   }
   buf[n] = '\0';
   return buf;
@@ -85,7 +87,8 @@ static const char *intern(const char *name, size_t len) {
 
 rl_status rl_path_push(const char *segment) {
   if (depth >= DEPTH_MAX)
-    return rl_fail(RL_ESTATE, "module: layers are nested more than %d deep; does a module call itself?", DEPTH_MAX);
+    return rl_fail(RL_ESTATE, "module: layers are nested more than %d deep; does a module call itself?",
+                   DEPTH_MAX);
   const char *next = current;
   if (segment[0] != '\0') {
     char joined[512];

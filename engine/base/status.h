@@ -34,7 +34,7 @@ const char *rl_quote(char *buf, size_t cap, const char *s, size_t len);
 /* ---- the layer path: "encoder.conv1". Paths are interned: a node keeps the pointer, for ever valid. */
 RL_API rl_status rl_path_push(const char *segment); /* joins `segment` to the current path */
 RL_API void rl_path_pop(void);
-RL_API const char *rl_path_get(void); /* "" at top level */
+RL_API const char *rl_path_get(void);          /* "" at top level */
 RL_API void rl_path_set(const char *interned); /* during the walk back: the node's own path */
 
 #endif

@@ -86,7 +86,10 @@ static void wait_for_turn(uint32_t seen) {
   pthread_mutex_unlock(&pool.lock);
 }
 
-typedef struct start { int worker; uint32_t turn; } start;
+typedef struct start {
+  int worker;
+  uint32_t turn;
+} start;
 
 static void *worker_main(void *arg) {
   start s = *(start *)arg;

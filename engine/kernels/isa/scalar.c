@@ -1,0 +1,3 @@
+/* The scalar rung: the common text. */
+#define ISA scalar
+#include "kernels/body/all.inc"

@@ -1,0 +1,40 @@
+/* kernels.h: the table of kernels, filled once for the best instruction set of this CPU.
+** A kernel works on plain contiguous runs; it knows nothing of tensors, threads or errors. Row NAME of
+*kernels.def gives
+** the members NAME_f32 and NAME_f64 (same text, real = float or double). */
+#ifndef RL_KERNELS_KERNELS_H
+#define RL_KERNELS_KERNELS_H
+
+#include "rille.h"
+
+/* A row says how the arguments read for one real type. */
+typedef struct rl_kernels {
+  const char *isa; /* "scalar", "avx2", "avx512" */
+#define RL_KERNEL(name, args) void(*name##_f32) args;
+#define real                  float
+#include "kernels/kernels.def"
+#undef real
+#undef RL_KERNEL
+#define RL_KERNEL(name, args) void(*name##_f64) args;
+#define real                  double
+#include "kernels/kernels.def"
+#undef real
+#undef RL_KERNEL
+} rl_kernels;
+
+/* The table in use; RILLE_ISA=scalar|avx2|avx512 in the environment caps it. */
+RL_API const rl_kernels *rl_kernels_best(void);
+
+/* The table of one rung, or NULL where the CPU or the build lacks it: for tests. */
+RL_API const rl_kernels *rl_kernels_rung(const char *isa);
+
+/* Each rung overrides what it improves. */
+void rl_kernels_fill_scalar(rl_kernels *k);
+void rl_kernels_fill_avx2(rl_kernels *k);
+void rl_kernels_fill_avx512(rl_kernels *k);
+
+/* f32 and f64 only; `dtype` names the type, the rest are the kernel's arguments. */
+#define RL_KERNEL_CALL(k, dtype, name, ...)                                                                  \
+  ((dtype) == RL_F64 ? (k)->name##_f64(__VA_ARGS__) : (k)->name##_f32(__VA_ARGS__))
+
+#endif
