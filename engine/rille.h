@@ -1,6 +1,6 @@
-/* rille.h: the one public header. Tensors, ops and gradients for C programs without Lua.
-** Handles are opaque and counted: what an `alloc` or an out-parameter hands over is dropped by the caller.
-** Every function that can fail returns rl_status; rl_error_text() then says what was wrong and what to do. */
+/* rille.h: the one public header. Tensors, ops and gradients for C programs without Lua. Handles are opaque
+** and counted: what an `alloc` or an out-parameter hands over is dropped by the caller. Every function that
+** can fail returns rl_status; rl_error_text() then says what was wrong and what to do. */
 #ifndef RILLE_H
 #define RILLE_H
 

@@ -1,5 +1,4 @@
 /* Counted memory with a cache of size classes: four classes per power of two, so at most 25 % is unused. */
-#define _GNU_SOURCE
 #include "base/mem.h"
 #include "base/status.h"
 

@@ -7,8 +7,8 @@
 
 /* 64-byte aligned; contents undefined (NaN pattern when RILLE_POISON is set in the build). bytes 0 gives a
  * block too. */
-RL_API rl_status rl_mem_alloc(void **out, size_t bytes);
-RL_API void rl_mem_free(void *block, size_t bytes); /* `bytes` as given to alloc; takes NULL */
+rl_status rl_mem_alloc(void **out, size_t bytes);
+void rl_mem_free(void *block, size_t bytes); /* `bytes` as given to alloc; takes NULL */
 
 typedef struct rl_memstat {
   size_t live_bytes;   /* handed out */
@@ -16,14 +16,14 @@ typedef struct rl_memstat {
   size_t cached_bytes; /* kept for reuse */
   size_t limit_bytes;  /* alloc refuses above it; 90 % of the cgroup's or the machine's memory by default */
 } rl_memstat;
-RL_API rl_memstat rl_mem_stat(void);
-RL_API void rl_mem_reset_peak(void);
-RL_API void rl_mem_limit(size_t bytes); /* 0: the default */
-RL_API void rl_mem_trim(void);          /* gives the cache back to the system */
+rl_memstat rl_mem_stat(void);
+void rl_mem_reset_peak(void);
+void rl_mem_limit(size_t bytes); /* 0: the default */
+void rl_mem_trim(void);          /* gives the cache back to the system */
 
 /* For tests: the n-th alloc from now fails (n from 1), and all after it if `for_good`; n = 0 switches off.
 ** Returns how many allocs were asked for since the last call. */
-RL_API long rl_mem_fail_at(long n, bool for_good);
+long rl_mem_fail_at(long n, bool for_good);
 
 /* a * b in *out, or false where size_t cannot hold it. The only way sizes are multiplied. */
 static inline bool rl_size_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }

@@ -1,5 +1,5 @@
-/* rng.h: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011): random numbers by position, not by order.
-** Key: (seed, stream). Counter: (step, sample, element). So any element can be drawn by any thread. */
+/* rng.h: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011): random numbers by position, not by order. Key:
+** (seed, stream). Counter: (step, sample, element). So any element can be drawn by any thread. */
 #ifndef RL_BASE_RNG_H
 #define RL_BASE_RNG_H
 
@@ -29,6 +29,6 @@ double rl_uniform(uint64_t seed, uint32_t stream, uint32_t step, uint32_t sample
 double rl_normal(uint64_t seed, uint32_t stream, uint32_t step, uint32_t sample, uint64_t element);
 
 /* The process's default stream (drawn from by rl.randn, dropout, initialisation). Borrowed. */
-RL_API rl_stream *rl_stream_default(void);
+rl_stream *rl_stream_default(void);
 
 #endif

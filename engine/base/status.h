@@ -11,10 +11,10 @@
 #endif
 
 /* Keeps "layer.path: text" for this thread and returns `code`. Texts: `op: what is wrong; what to do`. */
-RL_API rl_status rl_fail(rl_status code, const char *format, ...) RL_PRINTF(2, 3);
+rl_status rl_fail(rl_status code, const char *format, ...) RL_PRINTF(2, 3);
 
 /* As rl_fail, but replaces nothing in front: for texts that come whole from elsewhere. */
-RL_API rl_status rl_fail_plain(rl_status code, const char *format, ...) RL_PRINTF(2, 3);
+rl_status rl_fail_plain(rl_status code, const char *format, ...) RL_PRINTF(2, 3);
 
 /* Returns early; only while nothing is owned, otherwise `goto done`. */
 #define RL_TRY(call)                                                                                         \
@@ -32,9 +32,9 @@ _Noreturn void rl_bug(const char *file, int line, const char *what);
 const char *rl_quote(char *buf, size_t cap, const char *s, size_t len);
 
 /* ---- the layer path: "encoder.conv1". Paths are interned: a node keeps the pointer, for ever valid. */
-RL_API rl_status rl_path_push(const char *segment); /* joins `segment` to the current path */
-RL_API void rl_path_pop(void);
-RL_API const char *rl_path_get(void);          /* "" at top level */
-RL_API void rl_path_set(const char *interned); /* during the walk back: the node's own path */
+rl_status rl_path_push(const char *segment); /* joins `segment` to the current path */
+void rl_path_pop(void);
+const char *rl_path_get(void);          /* "" at top level */
+void rl_path_set(const char *interned); /* during the walk back: the node's own path */
 
 #endif

@@ -1,5 +1,4 @@
 /* The pool: workers spin for about 50 us after a region, then sleep on a condition variable. */
-#define _GNU_SOURCE
 #include "base/threads.h"
 #include "base/status.h"
 

@@ -1,15 +1,13 @@
-/* threads.h: the pool, and the one loop that everything parallel runs in.
-** Results never depend on the number of threads: a caller cuts its work into blocks by shape alone, blocks
-*write
-** disjoint outputs (or partials that the caller adds in block order), and idle threads claim blocks by
-*counter. */
+/* threads.h: the pool, and the one loop that everything parallel runs in. Results never depend on the number
+** of threads: a caller cuts its work into blocks by shape alone, blocks write disjoint outputs (or partials
+** that the caller adds in block order), and idle threads claim blocks by counter. */
 #ifndef RL_BASE_THREADS_H
 #define RL_BASE_THREADS_H
 
 #include "rille.h"
 
 /* body(ctx, block, worker): block in [0, blocks), worker in [0, rl_threads_get()): for scratch, never for
-*results.
+** results.
 ** Bodies allocate nothing and cannot fail. Nested calls run on the calling thread alone.
 ** Returns RL_EINTR if the work was abandoned on request (rl_interrupt_allow), else RL_OK. */
 typedef void (*rl_body)(void *ctx, int64_t block, int worker);
@@ -19,9 +17,9 @@ rl_status rl_parallel(rl_body body, void *ctx, int64_t blocks);
 static inline int64_t rl_blocks(int64_t n, int64_t grain) { return n <= 0 ? 0 : (n + grain - 1) / grain; }
 
 /* ---- interrupts: a signal handler sets the flag; who may stop on it is decided by the caller. */
-RL_API void rl_interrupt_set(bool on); /* safe in a signal handler */
-RL_API bool rl_interrupt_pending(void);
-RL_API void rl_interrupt_allow(bool on); /* while on, rl_parallel gives up between blocks */
+void rl_interrupt_set(bool on); /* safe in a signal handler */
+bool rl_interrupt_pending(void);
+void rl_interrupt_allow(bool on); /* while on, rl_parallel gives up between blocks */
 
 /* Denormals count as zero while kernels run (FMA on them is up to 100 times slower); restored afterwards. */
 typedef struct rl_fpmode {

@@ -1,5 +1,4 @@
 /* A growing byte buffer, whole files in, and atomic files out. */
-#define _GNU_SOURCE
 #include "io/bytes.h"
 #include "base/mem.h"
 #include "base/status.h"

@@ -2,7 +2,7 @@
 ** Rules: 16 bit is scaled to 8; palettes become colour; alpha and tRNS are dropped, not blended; gamma,
 *profiles and
 ** EXIF orientation are not applied; JPEG's YCbCr becomes RGB, its CMYK is refused. Damage is always an error.
- */
+*/
 #ifndef RL_IO_IMAGE_H
 #define RL_IO_IMAGE_H
 

@@ -1,7 +1,6 @@
-/* kernels.h: the table of kernels, filled once for the best instruction set of this CPU.
-** A kernel works on plain contiguous runs; it knows nothing of tensors, threads or errors. Row NAME of
-*kernels.def gives
-** the members NAME_f32 and NAME_f64 (same text, real = float or double). */
+/* kernels.h: the table of kernels, filled once for the best instruction set of this CPU. A kernel works on
+** plain contiguous runs; it knows nothing of tensors, threads or errors. Row NAME of kernels.def gives the
+** members NAME_f32 and NAME_f64 (same text, real = float or double). */
 #ifndef RL_KERNELS_KERNELS_H
 #define RL_KERNELS_KERNELS_H
 
@@ -23,10 +22,10 @@ typedef struct rl_kernels {
 } rl_kernels;
 
 /* The table in use; RILLE_ISA=scalar|avx2|avx512 in the environment caps it. */
-RL_API const rl_kernels *rl_kernels_best(void);
+const rl_kernels *rl_kernels_best(void);
 
 /* The table of one rung, or NULL where the CPU or the build lacks it: for tests. */
-RL_API const rl_kernels *rl_kernels_rung(const char *isa);
+const rl_kernels *rl_kernels_rung(const char *isa);
 
 /* Each rung overrides what it improves. */
 void rl_kernels_fill_scalar(rl_kernels *k);

@@ -1,0 +1,404 @@
+/* The walk back: nodes in falling order of their numbers; each is run once its last cotangent has come, then
+** gives back what it saved. A row's backward runs once per loss; a .batched row's once with all of them. */
+#include "autograd/backward.h"
+#include "base/mem.h"
+#include "base/threads.h"
+#include "ops/pointwise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct walk {
+  const rl_walk *ask;
+  uint64_t mark;
+  rl_node **node; /* reached, by falling seq */
+  size_t count, room;
+  int nin_max;
+  /* scratch of one node's backward, nloss * nin_max each */
+  void *scratch;
+  size_t scratch_bytes;
+  rl_tensor **din, **dout, **in, **late; /* late: gradients formed aside, added to their cell afterwards */
+  rl_tensor ***cell;
+  int *beta;
+} walk;
+
+static uint64_t last_mark;
+
+/* ---- what can be reached, and what of it is wanted */
+
+static rl_status reach_one(walk *w, rl_node *n) {
+  if (n == NULL || n->mark == w->mark) return RL_OK;
+  if (w->count == w->room) {
+    void *bigger = NULL;
+    size_t room = w->room == 0 ? 256 : w->room * 2;
+    RL_TRY(rl_mem_alloc(&bigger, room * sizeof *w->node));
+    if (w->count > 0) memcpy(bigger, w->node, w->count * sizeof *w->node);
+    rl_mem_free(w->node, w->room * sizeof *w->node);
+    w->node = bigger;
+    w->room = room;
+  }
+  n->mark = w->mark;
+  n->wanted = n->captured = false;
+  n->cot = NULL;
+  w->node[w->count++] = n;
+  if (n->nin > w->nin_max) w->nin_max = n->nin;
+  return RL_OK;
+}
+
+static int later_first(const void *a, const void *b) {
+  uint64_t x = (*(rl_node *const *)a)->seq, y = (*(rl_node *const *)b)->seq;
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static rl_status reach(walk *w) {
+  for (int k = 0; k < w->ask->nloss; k++) RL_TRY(reach_one(w, w->ask->loss[k]->node));
+  for (size_t i = 0; i < w->count; i++) {
+    rl_node *n = w->node[i];
+    for (int e = 0; e < n->nin; e++) RL_TRY(reach_one(w, n->edge[e].node));
+  }
+  if (w->count > 0) qsort(w->node, w->count, sizeof *w->node, later_first);
+  return RL_OK;
+}
+
+static bool leads(const walk *w, const rl_edge *e) {
+  if (e->node != NULL) return e->node->wanted;
+  return e->leaf != NULL && (w->ask->x == NULL || e->leaf->target > 0);
+}
+
+static void mark_wanted(walk *w) {
+  for (int j = 0; j < w->ask->nx; j++) {
+    rl_tensor *x = w->ask->x[j];
+    if (x->node == NULL)
+      x->target = j + 1;
+    else if (x->node->mark == w->mark)
+      x->node->captured = true;
+  }
+  for (size_t i = w->count; i-- > 0;) { /* earliest first */
+    rl_node *n = w->node[i];
+    n->wanted = n->captured;
+    for (int e = 0; e < n->nin && !n->wanted; e++) n->wanted = leads(w, &n->edge[e]);
+  }
+}
+
+/* ---- cells: where a gradient is collected */
+
+static rl_status open_cots(walk *w, rl_node *n) {
+  if (n->cot != NULL) return RL_OK;
+  void *block = NULL;
+  size_t bytes = (size_t)(w->ask->nloss * n->nout) * sizeof *n->cot;
+  RL_TRY(rl_mem_alloc(&block, bytes));
+  memset(block, 0, bytes);
+  n->cot = block;
+  return RL_OK;
+}
+
+static void close_cots(walk *w, rl_node *n) {
+  if (n->cot == NULL) return;
+  int count = w->ask->nloss * n->nout;
+  for (int i = 0; i < count; i++) rl_tensor_drop(&n->cot[i]);
+  rl_mem_free(n->cot, (size_t)count * sizeof *n->cot);
+  n->cot = NULL;
+}
+
+static rl_status find_cell(walk *w, const rl_edge *e, int k, rl_tensor ***cell) {
+  *cell = NULL;
+  if (!leads(w, e)) return RL_OK;
+  if (e->node != NULL) {
+    RL_TRY(open_cots(w, e->node));
+    *cell = &e->node->cot[k * e->node->nout + e->slot];
+  } else if (w->ask->x == NULL)
+    *cell = &e->leaf->grad;
+  else
+    *cell = &w->ask->out[k * w->ask->nx + e->leaf->target - 1];
+  return RL_OK;
+}
+
+static bool writable(const rl_tensor *t) { return t->storage->count == 1 && rl_is_dense(t); }
+
+/* *cell += t, where the cell may be empty or share its memory. Takes over the count of t. */
+static rl_status put_late(rl_tensor **cell, rl_tensor *t) {
+  if (*cell == NULL) {
+    *cell = t;
+    return RL_OK;
+  }
+  rl_status s = RL_OK;
+  if (!writable(*cell)) {
+    rl_tensor *own = NULL;
+    s = rl_tensor_make_like(&own, (*cell)->dtype, &(*cell)->shape, *cell);
+    if (s == RL_OK) s = rl_copy(own, *cell, false);
+    if (s == RL_OK)
+      rl_tensor_drop(cell), *cell = own;
+    else
+      rl_tensor_drop(&own);
+  }
+  if (s == RL_OK) s = rl_copy(*cell, t, true);
+  rl_tensor_drop(&t);
+  return s;
+}
+
+/* ---- one node */
+
+static rl_layout demand(const rl_op *op, int i) {
+  int rows = rl_op_inputs(op);
+  rl_layout own = op->in[i < rows ? i : rows - 1].layout;
+  return own != RL_ANY ? own : op->layout;
+}
+
+static bool fits(const rl_tensor *t, rl_layout layout) {
+  if (layout == RL_ROWMAJOR) return rl_is_rowmajor(t);
+  if ((layout == RL_NHWC || layout == RL_STRIDED) && t->shape.rank == 4) return rl_is_nhwc(t);
+  return true;
+}
+
+static rl_status fresh(const rl_node *n, int i, rl_tensor **out) {
+  const rl_tensor *in = &n->in[i];
+  rl_layout layout = demand(n->op, i);
+  if (layout == RL_ANY || layout == RL_RUNS) return rl_tensor_make_like(out, in->dtype, &in->shape, in);
+  return rl_tensor_make(out, in->dtype, &in->shape, layout);
+}
+
+/* Where input i's gradient for loss k is to be written: straight into its cell where that can be, else aside. */
+static rl_status target(walk *w, rl_node *n, int k, int i, int at, int used) {
+  rl_tensor **cell = NULL;
+  w->din[at] = w->late[at] = NULL;
+  w->beta[at] = 0;
+  if (n->need[i]) RL_TRY(find_cell(w, &n->edge[i], k, &cell));
+  w->cell[at] = cell;
+  if (cell == NULL) return RL_OK;
+  bool twice = false; /* x * x: the same cell for two inputs of one call */
+  for (int j = 0; j < used; j++) twice = twice || w->cell[j] == cell;
+  if (*cell == NULL && !twice) {
+    RL_TRY(fresh(n, i, cell));
+    w->din[at] = *cell;
+  } else if (!twice && writable(*cell) && fits(*cell, demand(n->op, i)) &&
+             rl_shape_equal(&(*cell)->shape, &n->in[i].shape)) {
+    w->din[at] = *cell;
+    w->beta[at] = 1;
+  } else {
+    RL_TRY(fresh(n, i, &w->late[at]));
+    w->din[at] = w->late[at];
+  }
+  return RL_OK;
+}
+
+static rl_status check_saved(const rl_node *n) {
+  if (n->spent)
+    return rl_fail(
+        RL_ESTATE,
+        "%s: this graph was walked back already and its tensors were given back; pass { retain = true } "
+        "to the first call",
+        n->op->name);
+  for (int i = 0; i < n->nin + n->nout; i++) {
+    const rl_tensor *t = i < n->nin ? &n->in[i] : &n->out[i - n->nin];
+    if (t->storage != NULL && t->storage->version != n->version[i])
+      return rl_fail(
+          RL_ESTATE,
+          "%s: its %s %d (%s) was changed in place after the forward pass; change a copy (x:clone())",
+          n->op->name, i < n->nin ? "input" : "output", (i < n->nin ? i : i - n->nin) + 1,
+          rl_shape_text(&t->shape));
+  }
+  return RL_OK;
+}
+
+static rl_status arrange_dout(const rl_node *n, int o, rl_tensor **dout) { /* counted */
+  rl_tensor *t = *dout;
+  if (n->op->layout == RL_RUNS || n->op->layout == RL_ANY || rl_same_order(t, &n->out[o])) {
+    rl_tensor_retain(t);
+    return RL_OK;
+  }
+  rl_tensor *made = NULL;
+  RL_TRY(rl_tensor_make_like(&made, t->dtype, &t->shape, &n->out[o]));
+  rl_status s = rl_copy(made, t, false);
+  if (s != RL_OK) rl_tensor_drop(&made);
+  *dout = made;
+  return s;
+}
+
+static rl_call back_call(walk *w, rl_node *n, int ncot) {
+  rl_call c = {.op = n->op,
+               .k = rl_kernels_best(),
+               .dtype = n->dtype,
+               .nin = n->nin,
+               .nout = n->nout,
+               .narg = n->narg,
+               .in = w->in,
+               .arg = n->arg,
+               .need = n->need,
+               .node = n,
+               .ncot = ncot,
+               .dout = w->dout,
+               .din = w->din,
+               .beta = w->beta};
+  for (int i = 0; i < n->nin; i++)
+    w->in[i] =
+        n->in[i].shape.rank > 0 || n->in[i].storage || n->in[i].is_scalar || n->need[i] ? &n->in[i] : NULL;
+  for (int o = 0; o < n->nout; o++) c.out[o] = &n->out[o];
+  for (int j = 0; j < RL_MAXKEEP; j++) c.keep[j] = n->keep[j];
+  return c;
+}
+
+static rl_status run_view(walk *w, rl_node *n, rl_call *c, int k) {
+  rl_tensor **cell = NULL, *alias = NULL;
+  if (n->need[0]) RL_TRY(find_cell(w, &n->edge[0], k, &cell));
+  if (cell == NULL) return RL_OK;
+  RL_TRY(rl_tensor_alias(&alias, c->dout[0]));
+  alias->shape = n->in[0].shape;
+  rl_status s = n->op->view_back(c, alias);
+  if (s == RL_OK) return put_late(cell, alias);
+  rl_tensor_drop(&alias);
+  return s;
+}
+
+/* The ks from `from` that are run together: all for a batched row, else one. */
+static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
+  rl_call c = back_call(w, n, m);
+  rl_status s = RL_OK;
+  int made = 0, cells = 0;
+  for (; made < m * n->nout && s == RL_OK; made++) {
+    w->dout[made] = n->cot[ks[made / n->nout] * n->nout + made % n->nout];
+    if (w->dout[made] != NULL) s = arrange_dout(n, made % n->nout, &w->dout[made]);
+  }
+  if (s != RL_OK) made--;
+  if (s == RL_OK && n->op->view_back != NULL)
+    s = run_view(w, n, &c, ks[0]);
+  else if (s == RL_OK) {
+    for (; cells < m * n->nin && s == RL_OK; cells++)
+      s = target(w, n, ks[cells / n->nin], cells % n->nin, cells, cells);
+    if (s == RL_OK) {
+      rl_fpmode mode = rl_fp_enter();
+      s = n->custom != 0             ? rl_host_get()->custom_backward(n, &c)
+          : n->op->layout == RL_RUNS ? rl_runs_backward(&c)
+                                     : n->op->backward(&c);
+      rl_fp_leave(mode);
+    }
+    for (int i = 0; i < cells; i++) {
+      if (w->late[i] == NULL) continue;
+      if (s == RL_OK)
+        s = put_late(w->cell[i], w->late[i]);
+      else
+        rl_tensor_drop(&w->late[i]);
+    }
+  }
+  for (int i = 0; i < made; i++) rl_tensor_drop(&w->dout[i]);
+  return s;
+}
+
+static bool arrived(const rl_node *n, int k) {
+  for (int o = 0; o < n->nout; o++)
+    if (n->cot[k * n->nout + o] != NULL) return true;
+  return false;
+}
+
+static rl_status run_node(walk *w, rl_node *n) {
+  const rl_walk *ask = w->ask;
+  for (int k = 0; k < ask->nloss && n->hooks != 0; k++)
+    if (n->cot[k * n->nout] != NULL) RL_TRY(rl_host_get()->hook(n->hooks, &n->cot[k * n->nout]));
+  for (int j = 0; j < ask->nx && n->captured; j++)
+    for (int k = 0; k < ask->nloss && ask->x[j]->node == n; k++)
+      ask->out[k * ask->nx + j] = rl_tensor_retain(n->cot[k * n->nout + ask->x[j]->slot]);
+  bool further = false;
+  for (int e = 0; e < n->nin; e++) further = further || leads(w, &n->edge[e]);
+  if (!further) return RL_OK;
+  RL_TRY(check_saved(n));
+  int ks[64], m = 0;
+  for (int k = 0; k < ask->nloss; k++)
+    if (arrived(n, k)) ks[m++] = k;
+  if (n->op->batched) return run_some(w, n, ks, m);
+  for (int j = 0; j < m; j++) RL_TRY(run_some(w, n, &ks[j], 1));
+  return RL_OK;
+}
+
+/* ---- the whole */
+
+static rl_status seed_one(walk *w, int k) {
+  const rl_walk *ask = w->ask;
+  rl_tensor *loss = ask->loss[k], *seed = NULL, **cell = NULL;
+  rl_edge e = {.node = loss->node, .leaf = loss->node == NULL ? loss : NULL, .slot = loss->slot};
+  if (ask->seed == NULL && rl_count(loss) != 1)
+    return rl_fail(RL_ESHAPE, "backward: loss %d is %s, not one number; reduce it with :mean() or :sum()",
+                   k + 1, rl_shape_text(&loss->shape));
+  if (ask->seed != NULL && !rl_shape_equal(&ask->seed[k]->shape, &loss->shape))
+    return rl_fail(RL_ESHAPE, "backward: gradient %d is %s, its tensor %s", k + 1,
+                   rl_shape_text(&ask->seed[k]->shape), rl_shape_text(&loss->shape));
+  RL_TRY(find_cell(w, &e, k, &cell));
+  if (cell == NULL) return RL_OK;
+  if (ask->seed != NULL) return put_late(cell, rl_tensor_retain(ask->seed[k]));
+  RL_TRY(rl_tensor_make(&seed, loss->dtype, &loss->shape, RL_ROWMAJOR));
+  rl_status s = rl_fill(seed, 1);
+  if (s == RL_OK) return put_late(cell, seed);
+  rl_tensor_drop(&seed);
+  return s;
+}
+
+static rl_status open_scratch(walk *w) {
+  size_t n = (size_t)(w->ask->nloss * (w->nin_max > RL_MAXOUT ? w->nin_max : RL_MAXOUT));
+  w->scratch_bytes = n * (5 * sizeof(void *) + sizeof(int));
+  RL_TRY(rl_mem_alloc(&w->scratch, w->scratch_bytes));
+  w->din = w->scratch;
+  w->dout = w->din + n, w->in = w->dout + n, w->late = w->in + n;
+  w->cell = (rl_tensor ***)(void *)(w->late + n);
+  w->beta = (int *)(void *)(w->cell + n);
+  return RL_OK;
+}
+
+static rl_status fill_missing(const rl_walk *ask) {
+  for (int k = 0; k < ask->nloss; k++) {
+    for (int j = 0; j < ask->nx; j++) {
+      rl_tensor **o = &ask->out[k * ask->nx + j], *x = ask->x[j];
+      if (*o != NULL) continue;
+      if (x->node == NULL && x->target != j + 1 &&
+          ask->out[k * ask->nx + x->target - 1] != NULL) { /* listed twice */
+        *o = rl_tensor_retain(ask->out[k * ask->nx + x->target - 1]);
+        continue;
+      }
+      RL_TRY(rl_tensor_make_like(o, x->dtype, &x->shape, x));
+      RL_TRY(rl_fill(*o, 0));
+    }
+  }
+  return RL_OK;
+}
+
+static rl_status run(walk *w) {
+  const rl_walk *ask = w->ask;
+  for (int k = 0; k < ask->nloss; k++)
+    if (!rl_needs_grad(ask->loss[k]))
+      return rl_fail(RL_ESTATE, "backward: loss %d does not depend on anything that requires a gradient",
+                     k + 1);
+  RL_TRY(reach(w));
+  mark_wanted(w);
+  RL_TRY(open_scratch(w));
+  for (int k = 0; k < ask->nloss; k++) RL_TRY(seed_one(w, k));
+  const char *path = rl_path_get();
+  rl_status s = RL_OK;
+  for (size_t i = 0; i < w->count && s == RL_OK; i++) {
+    rl_node *n = w->node[i];
+    if (n->cot == NULL) continue;
+    rl_path_set(n->path);
+    s = run_node(w, n);
+    close_cots(w, n);
+    if (!ask->retain) rl_node_spend(n);
+  }
+  rl_path_set(path);
+  return s == RL_OK ? fill_missing(ask) : s;
+}
+
+rl_status rl_walk_run(const rl_walk *ask) {
+  if (ask->nloss < 1 || ask->nloss > 64)
+    return rl_fail(RL_EARG, "grads: %d losses; 1 to 64 can be walked at once", ask->nloss);
+  walk w = {.ask = ask, .mark = ++last_mark, .nin_max = 1};
+  bool was = rl_grad_enable(false);
+  for (int i = 0; i < ask->nloss * ask->nx; i++) ask->out[i] = NULL;
+  rl_status s = run(&w);
+  rl_grad_enable(was);
+  for (size_t i = 0; i < w.count; i++) close_cots(&w, w.node[i]);
+  for (int j = 0; j < ask->nx; j++) ask->x[j]->target = 0;
+  for (int i = 0; i < ask->nloss * ask->nx && s != RL_OK; i++) rl_tensor_drop(&ask->out[i]);
+  rl_mem_free(w.node, w.room * sizeof *w.node);
+  rl_mem_free(w.scratch, w.scratch_bytes);
+  return s;
+}
+
+rl_status rl_backward(rl_tensor *loss, bool retain) {
+  rl_walk w = {.nloss = 1, .loss = &loss, .retain = retain};
+  return rl_walk_run(&w);
+}

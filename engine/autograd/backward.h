@@ -1,0 +1,22 @@
+/* backward.h: the walk back through the graph, with several losses at once. */
+#ifndef RL_AUTOGRAD_BACKWARD_H
+#define RL_AUTOGRAD_BACKWARD_H
+
+#include "autograd/node.h"
+
+typedef struct rl_walk {
+  int nloss;
+  rl_tensor *const *loss;
+  rl_tensor *const *seed; /* the losses' own gradients; NULL: 1 each, and every loss has one element */
+  int nx;
+  rl_tensor *const *x; /* what gradients are wanted for; NULL: every leaf, and one loss: the gradient is added
+                          to leaf->grad */
+  rl_tensor *
+      *out;    /* nloss * nx, loss by loss; filled with counted tensors, zeros where a loss does not reach */
+  bool retain; /* keep what nodes saved, for a second walk */
+} rl_walk;
+
+/* One reverse walk carrying up to nloss cotangents per node. On failure out[] is empty. */
+rl_status rl_walk_run(const rl_walk *w);
+
+#endif

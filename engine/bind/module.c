@@ -1,0 +1,96 @@
+/* rille.core: what `require "rille"` builds on. Opens the parts and the process's own settings. */
+#include "bind/check.h"
+#include "base/mem.h"
+#include "base/threads.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static int threads(lua_State *L) { /* rl.threads([n]): sets and returns; 0: as many as the machine grants */
+  if (!lua_isnoneornil(L, 1)) rl_ok(L, rl_threads_set((int)luaL_checkinteger(L, 1)));
+  lua_pushinteger(L, rl_threads_get());
+  return 1;
+}
+
+static int manual_seed(lua_State *L) {
+  rl_manual_seed((uint64_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+static int random_state(lua_State *L) { /* rl.random_state([{ seed, step }]) -> { seed, step } */
+  rl_stream *s = rl_stream_default();
+  if (lua_istable(L, 1)) {
+    lua_geti(L, 1, 1), lua_geti(L, 1, 2);
+    s->seed = (uint64_t)luaL_checkinteger(L, -2);
+    s->step = (uint64_t)luaL_checkinteger(L, -1);
+  }
+  lua_createtable(L, 2, 0);
+  lua_pushinteger(L, (lua_Integer)s->seed), lua_rawseti(L, -2, 1);
+  lua_pushinteger(L, (lua_Integer)s->step), lua_rawseti(L, -2, 2);
+  return 1;
+}
+
+static int random_stream(lua_State *L) { /* rl.random_stream(n): who draws from now on; returns who drew */
+  rl_stream *s = rl_stream_default();
+  lua_pushinteger(L, s->stream);
+  if (!lua_isnoneornil(L, 1)) s->stream = (uint32_t)luaL_checkinteger(L, 1);
+  return 1;
+}
+
+static int memory(lua_State *L) { /* rl.memory() -> { live, peak, cached, limit, loose, graph }, bytes */
+  rl_memstat m = rl_mem_stat();
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  lua_createtable(L, 0, 7);
+  lua_pushinteger(L, (lua_Integer)m.live_bytes), lua_setfield(L, -2, "live");
+  lua_pushinteger(L, (lua_Integer)m.peak_bytes), lua_setfield(L, -2, "peak");
+  lua_pushinteger(L, (lua_Integer)m.cached_bytes), lua_setfield(L, -2, "cached");
+  lua_pushinteger(L, (lua_Integer)m.limit_bytes), lua_setfield(L, -2, "limit");
+  lua_pushinteger(L, (lua_Integer)rl_loose_bytes()), lua_setfield(L, -2, "loose");
+  lua_pushinteger(L, (lua_Integer)rl_graph_bytes()), lua_setfield(L, -2, "graph");
+  lua_pushinteger(L, (lua_Integer)u.ru_maxrss * 1024), lua_setfield(L, -2, "rss_peak");
+  return 1;
+}
+
+static int memory_limit(lua_State *L) { /* rl.memory_limit(bytes): 0 restores the default */
+  rl_mem_limit((size_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+static int reset_peak(lua_State *L) {
+  (void)L;
+  rl_mem_reset_peak();
+  return 0;
+}
+
+static int isa(lua_State *L) {
+  lua_pushstring(L, rl_isa_name());
+  return 1;
+}
+
+static int clock_s(lua_State *L) { /* seconds on a clock that never goes back */
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec * 1e-9);
+  return 1;
+}
+
+RL_API int luaopen_rille_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"threads", threads},
+                                       {"manual_seed", manual_seed},
+                                       {"random_state", random_state},
+                                       {"random_stream", random_stream},
+                                       {"memory", memory},
+                                       {"memory_limit", memory_limit},
+                                       {"reset_peak", reset_peak},
+                                       {"isa", isa},
+                                       {"clock", clock_s},
+                                       {NULL, NULL}};
+  luaL_checkversion(L);
+  luaL_newlib(L, functions);
+  rl_open_tensor(L);
+  rl_open_ops(L);
+  rl_open_graph(L);
+  return 1;
+}

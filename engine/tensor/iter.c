@@ -1,0 +1,347 @@
+/* Strided, broadcast operands as contiguous runs. */
+#include "tensor/iter.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+#define CHUNK 512   /* elements of a gather buffer: 4 KiB in f64, so all operands stay in L1 */
+#define GRAIN 16384 /* elements of a parallel block */
+#define SHORT 32    /* inner dims below this are gathered across rows */
+
+typedef struct plan {
+  int n, rank;
+  int64_t size[RL_MAXRANK];
+  int64_t stride[RL_ITER_MAX][RL_MAXRANK]; /* bytes */
+  char *base[RL_ITER_MAX];
+  size_t width[RL_ITER_MAX];
+  unsigned reads, writes;
+  int64_t inner, outer; /* elements of a row; rows */
+  int64_t rows, pieces; /* rows of a block; pieces that a long row is cut into */
+  rl_run_body body;
+  void *ctx;
+} plan;
+
+static int64_t broadcast_stride(const rl_tensor *t, const rl_shape *shape, int d) {
+  int own = d - (shape->rank - t->shape.rank);
+  if (own < 0 || t->shape.size[own] == 1) return 0;
+  return t->stride[own] * (int64_t)rl_dtype_size(t->dtype);
+}
+
+static bool comes_first(const plan *p, int a, int b) { /* does dim a belong outside dim b? */
+  for (int k = 0; k < p->n; k++)
+    if (p->stride[k][a] != p->stride[k][b]) return p->stride[k][a] > p->stride[k][b];
+  return a < b;
+}
+
+static void swap_dims(plan *p, int a, int b) {
+  int64_t t = p->size[a];
+  p->size[a] = p->size[b], p->size[b] = t;
+  for (int k = 0; k < p->n; k++) t = p->stride[k][a], p->stride[k][a] = p->stride[k][b], p->stride[k][b] = t;
+}
+
+static bool mergeable(const plan *p, int outer, int inner) {
+  for (int k = 0; k < p->n; k++)
+    if (p->stride[k][outer] != p->stride[k][inner] * p->size[inner]) return false;
+  return true;
+}
+
+static void simplify(plan *p) { /* drop size-1 dims, sort by stride, merge neighbours */
+  int r = 0;
+  for (int d = 0; d < p->rank; d++) {
+    if (p->size[d] == 1) continue;
+    p->size[r] = p->size[d];
+    for (int k = 0; k < p->n; k++) p->stride[k][r] = p->stride[k][d];
+    r++;
+  }
+  for (int i = 1; i < r; i++)
+    for (int j = i; j > 0 && !comes_first(p, j - 1, j); j--) swap_dims(p, j - 1, j);
+  int w = 0;
+  for (int d = 1; d < r; d++) {
+    if (mergeable(p, w, d)) {
+      p->size[w] *= p->size[d];
+      for (int k = 0; k < p->n; k++) p->stride[k][w] = p->stride[k][d];
+    } else if (++w != d) {
+      p->size[w] = p->size[d];
+      for (int k = 0; k < p->n; k++) p->stride[k][w] = p->stride[k][d];
+    }
+  }
+  p->rank = r == 0 ? 0 : w + 1;
+}
+
+static int64_t offset_of(const plan *p, int k, int64_t row) { /* bytes to row `row` of operand k */
+  int64_t at = 0;
+  for (int d = p->rank - 2; d >= 0; d--) {
+    at += row % p->size[d] * p->stride[k][d];
+    row /= p->size[d];
+  }
+  return at;
+}
+
+static void move(char *dst, int64_t dstep, const char *src, int64_t sstep, size_t width, int64_t n) {
+  if (width == 4)
+    for (int64_t i = 0; i < n; i++) memcpy(dst + i * dstep, src + i * sstep, 4);
+  else if (width == 8)
+    for (int64_t i = 0; i < n; i++) memcpy(dst + i * dstep, src + i * sstep, 8);
+  else
+    for (int64_t i = 0; i < n; i++) dst[i * dstep] = src[i * sstep];
+}
+
+static void piece(const plan *p, char *const *row, int64_t from, int64_t n) { /* part of one row */
+  char buffer[RL_ITER_MAX][CHUNK * 8] __attribute__((aligned(64)));
+  void *ptr[RL_ITER_MAX];
+  bool direct = true;
+  int last = p->rank - 1;
+  for (int k = 0; k < p->n; k++) {
+    int64_t s = p->rank == 0 ? (int64_t)p->width[k] : p->stride[k][last];
+    ptr[k] = row[k] + from * s;
+    if (s != (int64_t)p->width[k] && n > 1) direct = false;
+  }
+  if (direct) {
+    p->body(p->ctx, ptr, (size_t)n);
+    return;
+  }
+  for (int64_t done = 0; done < n; done += CHUNK) {
+    int64_t m = n - done < CHUNK ? n - done : CHUNK;
+    for (int k = 0; k < p->n; k++) {
+      int64_t s = p->stride[k][last], w = (int64_t)p->width[k];
+      char *at = row[k] + (from + done) * s;
+      ptr[k] = s == w ? at : buffer[k];
+      if (s == 0 && done > 0) continue; /* the buffer holds the repeated element already */
+      if (s != w && (p->reads >> k & 1)) move(buffer[k], w, at, s, p->width[k], m);
+    }
+    p->body(p->ctx, ptr, (size_t)m);
+    for (int k = 0; k < p->n; k++) {
+      int64_t s = p->stride[k][last], w = (int64_t)p->width[k];
+      if (s != w && (p->writes >> k & 1)) move(row[k] + (from + done) * s, s, buffer[k], w, p->width[k], m);
+    }
+  }
+}
+
+static void block_rows(void *ctx, int64_t b, int worker) {
+  const plan *p = ctx;
+  (void)worker;
+  int64_t group = b / p->pieces, part = b % p->pieces;
+  int64_t from = part * GRAIN, n = p->inner - from;
+  if (p->pieces > 1 && n > GRAIN) n = GRAIN;
+  for (int64_t r = group * p->rows; r < (group + 1) * p->rows && r < p->outer; r++) {
+    char *row[RL_ITER_MAX];
+    for (int k = 0; k < p->n; k++) row[k] = p->base[k] + offset_of(p, k, r);
+    piece(p, row, from, n);
+  }
+}
+
+static void gather(const plan *p, int k, int64_t first, int64_t n, char *buffer, bool back) {
+  int64_t at[RL_MAXRANK], rest = first, where = 0, w = (int64_t)p->width[k];
+  for (int d = p->rank - 1; d >= 0; d--) {
+    at[d] = rest % p->size[d];
+    rest /= p->size[d];
+    where += at[d] * p->stride[k][d];
+  }
+  int last = p->rank - 1;
+  for (int64_t i = 0; i < n;) {
+    int64_t m = p->size[last] - at[last] < n - i ? p->size[last] - at[last] : n - i, s = p->stride[k][last];
+    if (back)
+      move(p->base[k] + where, s, buffer + i * w, w, p->width[k], m);
+    else
+      move(buffer + i * w, w, p->base[k] + where, s, p->width[k], m);
+    i += m, at[last] += m, where += m * s;
+    for (int d = last; d > 0 && at[d] == p->size[d]; d--) {
+      where -= at[d] * p->stride[k][d];
+      at[d] = 0, at[d - 1]++, where += p->stride[k][d - 1];
+    }
+  }
+}
+
+static void block_gathered(void *ctx, int64_t b, int worker) { /* short rows: buffers filled across them */
+  const plan *p = ctx;
+  (void)worker;
+  char buffer[RL_ITER_MAX][CHUNK * 8] __attribute__((aligned(64)));
+  void *ptr[RL_ITER_MAX];
+  int64_t total = p->inner * p->outer, stop = (b + 1) * GRAIN < total ? (b + 1) * GRAIN : total;
+  for (int64_t i = b * GRAIN; i < stop; i += CHUNK) {
+    int64_t m = stop - i < CHUNK ? stop - i : CHUNK;
+    for (int k = 0; k < p->n; k++) {
+      ptr[k] = buffer[k];
+      if (p->reads >> k & 1) gather(p, k, i, m, buffer[k], false);
+    }
+    p->body(p->ctx, ptr, (size_t)m);
+    for (int k = 0; k < p->n; k++)
+      if (p->writes >> k & 1) gather(p, k, i, m, buffer[k], true);
+  }
+}
+
+rl_status rl_iter(const rl_shape *shape, int n, rl_tensor *const *operand, unsigned reads, unsigned writes,
+                  rl_run_body body, void *ctx) {
+  int64_t total = rl_shape_count(shape);
+  if (total == 0) return RL_OK;
+  plan p = {.n = n, .rank = shape->rank, .reads = reads, .writes = writes, .body = body, .ctx = ctx};
+  memcpy(p.size, shape->size, sizeof p.size);
+  for (int k = 0; k < n; k++) {
+    p.base[k] = rl_data(operand[k]);
+    p.width[k] = rl_dtype_size(operand[k]->dtype);
+    for (int d = 0; d < shape->rank; d++) p.stride[k][d] = broadcast_stride(operand[k], shape, d);
+  }
+  simplify(&p);
+  p.inner = p.rank == 0 ? 1 : p.size[p.rank - 1];
+  p.outer = total / p.inner;
+  if (p.inner < SHORT && p.outer > 1) return rl_parallel(block_gathered, &p, rl_blocks(total, GRAIN));
+  p.pieces = rl_blocks(p.inner, GRAIN);
+  p.rows = p.inner >= GRAIN ? 1 : GRAIN / p.inner;
+  return rl_parallel(block_rows, &p, rl_blocks(p.outer, p.rows) * p.pieces);
+}
+
+/* ---- copies, casts, fills */
+
+typedef struct cast_ctx {
+  rl_dtype to, from;
+  bool add;
+  const rl_kernels *k;
+} cast_ctx;
+
+static double load(const void *p, rl_dtype d, size_t i) {
+  switch (d) {
+  case RL_F32: return (double)((const float *)p)[i];
+  case RL_F64: return ((const double *)p)[i];
+  case RL_I64: return (double)((const int64_t *)p)[i];
+  case RL_I32: return (double)((const int32_t *)p)[i];
+  default: return (double)((const uint8_t *)p)[i];
+  }
+}
+
+static int64_t to_integer(double v) { /* saturating; NaN becomes 0: no undefined behaviour on any value */
+  if (!(v > -0x1p63)) return v != v ? 0 : INT64_MIN;
+  return v >= 0x1p63 ? INT64_MAX : (int64_t)v;
+}
+
+static void save(void *p, rl_dtype d, size_t i, double v) {
+  switch (d) {
+  case RL_F32: ((float *)p)[i] = (float)v; break;
+  case RL_F64: ((double *)p)[i] = v; break;
+  case RL_I64: ((int64_t *)p)[i] = to_integer(v); break;
+  case RL_I32:
+    ((int32_t *)p)[i] = (int32_t)to_integer(v < -0x1p31 ? -0x1p31 : v > 0x7fffffff ? 0x7fffffff : v);
+    break;
+  case RL_U8: ((uint8_t *)p)[i] = (uint8_t)(to_integer(v) & 255); break;
+  case RL_BOOL: ((uint8_t *)p)[i] = v != 0; break;
+  }
+}
+
+static void cast_run(void *ctx, void *const *ptr, size_t n) {
+  const cast_ctx *c = ctx;
+  if (c->to == c->from && !c->add)
+    memcpy(ptr[0], ptr[1], n * rl_dtype_size(c->to));
+  else if (c->add)
+    RL_KERNEL_CALL(c->k, c->to, axpy, ptr[0], ptr[1], 1, 1, n);
+  else if (c->to == RL_F32 && c->from == RL_F64)
+    for (size_t i = 0; i < n; i++) ((float *)ptr[0])[i] = (float)((double *)ptr[1])[i];
+  else if (c->to == RL_F64 && c->from == RL_F32)
+    for (size_t i = 0; i < n; i++) ((double *)ptr[0])[i] = (double)((float *)ptr[1])[i];
+  else if (c->to == RL_I64 && c->from == RL_I32)
+    for (size_t i = 0; i < n; i++) ((int64_t *)ptr[0])[i] = ((int32_t *)ptr[1])[i];
+  else
+    for (size_t i = 0; i < n; i++) save(ptr[0], c->to, i, load(ptr[1], c->from, i));
+}
+
+rl_status rl_copy(rl_tensor *dst, const rl_tensor *src, bool add) {
+  cast_ctx c = {.to = dst->dtype, .from = src->dtype, .add = add, .k = rl_kernels_best()};
+  rl_tensor view = *src;
+  rl_tensor *operand[2] = {dst, &view};
+  return rl_iter(&dst->shape, 2, operand, add ? 3 : 2, 1, cast_run, &c);
+}
+
+typedef struct fill_ctx {
+  rl_dtype dtype;
+  double v;
+} fill_ctx;
+
+static void fill_run(void *ctx, void *const *ptr, size_t n) {
+  const fill_ctx *c = ctx;
+  if (c->v == 0)
+    memset(ptr[0], 0, n * rl_dtype_size(c->dtype));
+  else
+    for (size_t i = 0; i < n; i++) save(ptr[0], c->dtype, i, c->v);
+}
+
+rl_status rl_fill(rl_tensor *t, double v) {
+  fill_ctx c = {.dtype = t->dtype, .v = v};
+  return rl_iter(&t->shape, 1, &t, 0, 1, fill_run, &c);
+}
+
+static bool lies(const rl_tensor *t, rl_layout layout) {
+  switch (layout) {
+  case RL_ROWMAJOR: return rl_is_rowmajor(t);
+  case RL_NHWC: return t->shape.rank == 4 ? rl_is_nhwc(t) : rl_is_rowmajor(t);
+  case RL_STRIDED: return t->shape.rank == 4 ? rl_is_strided_nhwc(t) : rl_is_rowmajor(t);
+  default: return true;
+  }
+}
+
+rl_status rl_arrange(rl_tensor **out, rl_tensor *t, rl_dtype dtype, rl_layout layout) {
+  if (t->dtype == dtype && lies(t, layout) && !t->is_scalar) {
+    *out = rl_tensor_retain(t);
+    return RL_OK;
+  }
+  rl_tensor *made = NULL;
+  RL_TRY(layout == RL_ANY || layout == RL_RUNS ? rl_tensor_make_like(&made, dtype, &t->shape, t)
+                                               : rl_tensor_make(&made, dtype, &t->shape, layout));
+  rl_status s = rl_copy(made, t, false);
+  if (s != RL_OK) rl_tensor_drop(&made);
+  *out = made;
+  return s;
+}
+
+/* ---- sums over broadcast dims: each output element is added up by one thread, in fixed order */
+
+typedef struct fold {
+  const rl_tensor *dst, *src;
+  rl_shape kept, gone;
+  int64_t ks[RL_MAXRANK], kd[RL_MAXRANK], gs[RL_MAXRANK];
+  bool add;
+} fold;
+
+static int64_t walk_offset(const rl_shape *s, const int64_t *stride, int64_t i) {
+  int64_t at = 0;
+  for (int d = s->rank - 1; d >= 0; d--) at += i % s->size[d] * stride[d], i /= s->size[d];
+  return at;
+}
+
+#define FOLD_LANES 64
+
+static void fold_block(void *ctx, int64_t b, int worker) { /* a stretch of outputs, all inputs of each */
+  const fold *f = ctx;
+  (void)worker;
+  int64_t kept = rl_shape_count(&f->kept), gone = rl_shape_count(&f->gone);
+  int64_t from = b * FOLD_LANES, n = kept - from < FOLD_LANES ? kept - from : FOLD_LANES;
+  double acc[FOLD_LANES] = {0};
+  int64_t at[FOLD_LANES];
+  for (int64_t i = 0; i < n; i++) at[i] = walk_offset(&f->kept, f->ks, from + i);
+  for (int64_t g = 0; g < gone; g++) {
+    int64_t o = walk_offset(&f->gone, f->gs, g);
+    if (f->src->dtype == RL_F32)
+      for (int64_t i = 0; i < n; i++) acc[i] += (double)*(const float *)rl_at(f->src, at[i] + o);
+    else
+      for (int64_t i = 0; i < n; i++) acc[i] += load(rl_at(f->src, at[i] + o), f->src->dtype, 0);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    void *d = rl_at(f->dst, walk_offset(&f->kept, f->kd, from + i));
+    save(d, f->dst->dtype, 0, acc[i] + (f->add ? load(d, f->dst->dtype, 0) : 0));
+  }
+}
+
+rl_status rl_sum_to(rl_tensor *dst, const rl_tensor *src, bool add) {
+  fold f = {.dst = dst, .src = src, .add = add};
+  for (int d = 0; d < src->shape.rank; d++) {
+    int own = d - (src->shape.rank - dst->shape.rank);
+    if (own >= 0 && dst->shape.size[own] == src->shape.size[d]) {
+      f.ks[f.kept.rank] = src->stride[d];
+      f.kd[f.kept.rank] = dst->stride[own];
+      f.kept.size[f.kept.rank++] = src->shape.size[d];
+    } else {
+      f.gs[f.gone.rank] = src->stride[d];
+      f.gone.size[f.gone.rank++] = src->shape.size[d];
+    }
+  }
+  return rl_parallel(fold_block, &f, rl_blocks(rl_shape_count(&f.kept), FOLD_LANES));
+}

@@ -1,0 +1,51 @@
+/* Counted bytes, and what the collector must know of them. */
+#include "tensor/storage.h"
+#include "base/mem.h"
+
+static size_t loose_bytes, graph_bytes;
+
+rl_status rl_storage_alloc(rl_storage **out, size_t bytes) {
+  void *block = NULL, *data = NULL;
+  rl_status s = rl_mem_alloc(&block, sizeof(rl_storage));
+  if (s != RL_OK) return s;
+  s = rl_mem_alloc(&data, bytes);
+  if (s != RL_OK) {
+    rl_mem_free(block, sizeof(rl_storage));
+    return s;
+  }
+  rl_storage *st = block;
+  *st = (rl_storage){.count = 1, .bytes = bytes, .data = data};
+  *out = st;
+  return RL_OK;
+}
+
+rl_storage *rl_storage_retain(rl_storage *s) {
+  if (s != NULL) s->count++;
+  return s;
+}
+
+void rl_storage_drop(rl_storage *s) {
+  if (s == NULL || --s->count > 0) return;
+  rl_mem_free(s->data, s->bytes);
+  rl_mem_free(s, sizeof *s);
+}
+
+static void account(rl_storage *s, int handles, int holds) {
+  bool was_loose = s->handles > 0 && s->holds == 0, was_held = s->holds > 0;
+  s->handles += handles;
+  s->holds += holds;
+  bool is_loose = s->handles > 0 && s->holds == 0, is_held = s->holds > 0;
+  if (was_loose != is_loose) loose_bytes = is_loose ? loose_bytes + s->bytes : loose_bytes - s->bytes;
+  if (was_held != is_held) graph_bytes = is_held ? graph_bytes + s->bytes : graph_bytes - s->bytes;
+}
+
+void rl_storage_handle(rl_storage *s, int by) {
+  if (s != NULL) account(s, by, 0);
+}
+
+void rl_storage_hold(rl_storage *s, int by) {
+  if (s != NULL) account(s, 0, by);
+}
+
+size_t rl_loose_bytes(void) { return loose_bytes; }
+size_t rl_graph_bytes(void) { return graph_bytes; }

@@ -1,0 +1,18 @@
+-- What `require "rille"` returns: ops, tensors, gradients, and the library's parts, loaded when first used.
+local core = require "rille.core"
+
+local rl = setmetatable({}, {
+  __index = function(self, name) -- nn, optim, data, io ... : a folder of lua/rille each
+    local parts = { nn = true, optim = true, data = true, io = true, gating = true, schedule = true, metrics = true, plot = true }
+    if not parts[name] then return nil end
+    local part = require("rille." .. name)
+    rawset(self, name, part)
+    return part
+  end,
+})
+
+for name, value in pairs(core) do rl[name] = value end
+
+require("rille.util.operators").install(core.Tensor)
+
+return rl

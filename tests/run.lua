@@ -1,0 +1,8 @@
+-- Runs the specs inside the launcher: rille tests/run.lua [FOLDER or FILE]... [busted options]
+-- The launcher carries the engine, so the same file serves the plain and the sanitised build.
+local here = arg[0]:match("^(.*)/[^/]*$") or "."
+package.path = here .. "/?.lua;" .. here .. "/../?.lua;" .. package.path
+_G.RILLE_ROOT = here .. "/.."
+require "support.assertions"
+if #arg == 0 then arg[1] = here end
+require "busted.runner" { standalone = false, pattern = "_spec", output = "utfTerminal" }
