@@ -6,9 +6,13 @@
 
 #include "rille.h"
 
+struct rl_gemm_work;
+struct rl_gemm_fold;
+
 /* A row says how the arguments read for one real type. */
 typedef struct rl_kernels {
-  const char *isa; /* "scalar", "avx2", "avx512" */
+  const char *isa;             /* "scalar", "avx2", "avx512" */
+  int tile_rows, vector_bytes; /* the micro-kernel's: tile_rows x 2 vectors */
 #define RL_KERNEL(name, args) void(*name##_f32) args;
 #define real                  float
 #include "kernels/kernels.def"

@@ -1,3 +1,13 @@
 /* The avx2 rung: the common text under this set's flags (CMakeLists.txt). */
-#define ISA avx2
+#include <immintrin.h>
+
+#define ISA               avx2
+#define VBYTES            32
+#define LANES_f32         8
+#define LANES_f64         4
+#define TILE_ROWS         6
+#define VSET_f32(x)       _mm256_set1_ps(x)
+#define VSET_f64(x)       _mm256_set1_pd(x)
+#define VFMA_f32(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define VFMA_f64(a, b, c) _mm256_fmadd_pd(a, b, c)
 #include "kernels/body/all.inc"

@@ -1,3 +1,13 @@
 /* The avx512 rung: the common text under this set's flags (CMakeLists.txt). */
-#define ISA avx512
+#include <immintrin.h>
+
+#define ISA               avx512
+#define VBYTES            64
+#define LANES_f32         16
+#define LANES_f64         8
+#define TILE_ROWS         14
+#define VSET_f32(x)       _mm512_set1_ps(x)
+#define VSET_f64(x)       _mm512_set1_pd(x)
+#define VFMA_f32(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define VFMA_f64(a, b, c) _mm512_fmadd_pd(a, b, c)
 #include "kernels/body/all.inc"

@@ -1,3 +1,11 @@
-/* The scalar rung: the common text. */
-#define ISA scalar
+/* The scalar rung: the common text. Its vectors of 16 bytes are whatever the plain build makes of them. */
+#define ISA               scalar
+#define VBYTES            16
+#define LANES_f32         4
+#define LANES_f64         2
+#define TILE_ROWS         4
+#define VSET_f32(x)       ((vec_f32){x, x, x, x})
+#define VSET_f64(x)       ((vec_f64){x, x})
+#define VFMA_f32(a, b, c) ((a) * (b) + (c))
+#define VFMA_f64(a, b, c) ((a) * (b) + (c))
 #include "kernels/body/all.inc"
