@@ -23,10 +23,10 @@ static size_t round_up(size_t n) { return (n + 15) / 16 * 16; }
 
 rl_status rl_node_reserve(rl_node **out, const rl_call *c) {
   int nin = c->nin, narg = c->narg, nout = c->nout;
-  size_t at[6], n = round_up(sizeof(rl_node)), in = (size_t)nin;
+  size_t at[5], n = round_up(sizeof(rl_node)), in = (size_t)nin, all = in + (size_t)nout;
   at[0] = n, n += round_up(in * sizeof(rl_edge));
-  at[1] = n, n += round_up(in * sizeof(rl_tensor));
-  at[2] = n, n += round_up((in + (size_t)nout) * sizeof(unsigned));
+  at[1] = n, n += round_up(all * sizeof(rl_tensor));
+  at[2] = n, n += round_up(all * sizeof(unsigned));
   at[3] = n, n += round_up((size_t)narg * sizeof(rl_arg));
   at[4] = n, n += round_up(in * sizeof(bool));
   void *block = NULL;
@@ -39,6 +39,7 @@ rl_status rl_node_reserve(rl_node **out, const rl_call *c) {
   node->nin = nin, node->narg = narg, node->nout = nout;
   node->edge = (rl_edge *)(void *)(base + at[0]);
   node->in = (rl_tensor *)(void *)(base + at[1]);
+  node->out = node->in + nin;
   node->version = (unsigned *)(void *)(base + at[2]);
   node->arg = (rl_arg *)(void *)(base + at[3]);
   node->need = (bool *)(base + at[4]);
@@ -112,10 +113,9 @@ void rl_node_spend(rl_node *n) {
 }
 
 void rl_node_drop(rl_node *n) {
-  rl_node *pending = NULL; /* nodes to free, linked through out[0].node, which embedded tensors do not use */
   if (n == NULL || --n->count > 0) return;
   n->out[0].node = NULL;
-  pending = n;
+  rl_node *pending = n; /* nodes to free, linked through out[0].node, which embedded tensors do not use */
   while (pending != NULL) {
     rl_node *m = pending;
     pending = m->out[0].node;

@@ -20,12 +20,12 @@ typedef struct rl_node {
   const char *path; /* of the layer at work when it was made */
   rl_dtype dtype;
   int nin, nout, narg;
-  rl_edge *edge;            /* nin */
-  rl_tensor *in;            /* nin, embedded: shape, strides, and storage where saved */
-  unsigned *version;        /* nin + nout: of the storage when it was saved */
-  rl_arg *arg;              /* narg */
-  bool *need;               /* nin */
-  rl_tensor out[RL_MAXOUT]; /* embedded, as `in` */
+  rl_edge *edge;     /* nin */
+  rl_tensor *in;     /* nin, embedded: shape, strides, and storage where saved */
+  unsigned *version; /* nin + nout: of the storage when it was saved */
+  rl_arg *arg;       /* narg */
+  bool *need;        /* nin */
+  rl_tensor *out;    /* nout, embedded, as `in` */
   rl_tensor *keep[RL_MAXKEEP];
   size_t bytes; /* of this block */
   bool spent;   /* saved tensors were given back after a walk */
