@@ -15,5 +15,6 @@ build = {
     LUADIR = "$(LUADIR)",
     LIBDIR = "$(LIBDIR)",
     CMAKE_INSTALL_BINDIR = "$(BINDIR)",
+    RILLE_LIBRARY = "OFF",
   },
 }
