@@ -155,14 +155,14 @@ static void sync_folder(const char *file) { /* so that the rename itself survive
   close(fd);
 }
 
-rl_status rl_writer_commit(rl_writer *w) {
+rl_status rl_writer_commit(rl_writer *w, bool sync) {
   if (!write_all(w->fd, w->pending.data, w->pending.len)) return writer_failed(w, "write");
-  if (fsync(w->fd) != 0) return writer_failed(w, "sync");
+  if (sync && fsync(w->fd) != 0) return writer_failed(w, "sync");
   int fd = w->fd;
   w->fd = -1;
   if (close(fd) != 0) return writer_failed(w, "close");
   if (rename(w->temporary, w->file) != 0) return writer_failed(w, "rename to");
-  sync_folder(w->file);
+  if (sync) sync_folder(w->file);
   free(w->temporary);
   w->temporary = NULL;
   rl_bytes_drop(&w->pending);
@@ -177,9 +177,24 @@ void rl_writer_abort(rl_writer *w) {
   *w = (rl_writer){.fd = -1};
 }
 
-rl_status rl_file_write(const char *op, const char *file, const void *data, size_t n) {
+rl_status rl_file_write(const char *op, const char *file, const void *data, size_t n, bool sync) {
   rl_writer w;
   RL_TRY(rl_writer_open(&w, op, file));
   RL_TRY(rl_writer_put(&w, data, n));
-  return rl_writer_commit(&w);
+  return rl_writer_commit(&w, sync);
+}
+
+rl_status rl_folder_make(const char *op, const char *folder) {
+  char *path = strdup(folder);
+  if (path == NULL) return rl_fail(RL_ENOMEM, "%s: no memory for a file name", op);
+  rl_status s = RL_OK;
+  for (char *end = path; s == RL_OK && end != NULL;) {
+    end = strchr(end + 1, '/');
+    if (end != NULL) *end = '\0';
+    if (path[0] != '\0' && mkdir(path, 0777) != 0 && errno != EEXIST)
+      s = refused(op, path, "make the folder");
+    if (end != NULL) *end = '/';
+  }
+  free(path);
+  return s;
 }

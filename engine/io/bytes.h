@@ -34,11 +34,15 @@ typedef struct rl_writer {
 
 rl_status rl_writer_open(rl_writer *w, const char *op, const char *file);
 rl_status rl_writer_put(rl_writer *w, const void *data, size_t n);
-rl_status rl_writer_commit(rl_writer *w); /* closes in every case; a failure leaves the old file */
-void rl_writer_abort(rl_writer *w);       /* after commit it does nothing */
+rl_status rl_writer_commit(rl_writer *w, bool sync); /* closes in every case; a failure leaves the old file */
+void rl_writer_abort(rl_writer *w);                  /* after commit it does nothing */
 
-/* One call for small files. */
-rl_status rl_file_write(const char *op, const char *file, const void *data, size_t n);
+/* One call for small files. Without sync a power cut may lose what was written last: for what can be made
+ * again. */
+rl_status rl_file_write(const char *op, const char *file, const void *data, size_t n, bool sync);
+
+/* The folder and those above it that are missing. */
+rl_status rl_folder_make(const char *op, const char *folder);
 
 /* "name" as messages show it: escaped and cut. buf of RL_NAMEBUF bytes. */
 #define RL_NAMEBUF 200

@@ -168,7 +168,7 @@ rl_status rl_jpeg_write(const char *file, const rl_image *image, int quality) {
   encode(j);
   rl_status s = RL_OK;
   if (j->done)
-    s = rl_file_write("image", file, j->written, j->written_len);
+    s = rl_file_write("image", file, j->written, j->written_len, false);
   else
     s = rl_fail(RL_EARG, "image: \"%s\": libjpeg: %s", rl_file_name(shown, file), j->text);
   jpeg_destroy_compress(&j->out);

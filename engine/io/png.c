@@ -166,7 +166,7 @@ rl_status rl_png_write(const char *file, const rl_image *image) {
   png_destroy_write_struct(&j.png, &j.info);
   rl_status s = j.status;
   if (j.pos == SIZE_MAX)
-    s = rl_file_write("image", file, j.out.data, j.out.len);
+    s = rl_file_write("image", file, j.out.data, j.out.len, false);
   else if (s == RL_OK)
     s = rl_fail(RL_EARG, "image: \"%s\": libpng: %s", rl_file_name(shown, file), j.text);
   rl_bytes_drop(&j.out);
