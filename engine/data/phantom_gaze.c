@@ -1,6 +1,5 @@
-/* Simulated reading: fixations that scan the chest along its landmarks and dwell on what stands out, and the
- *map that
- ** their durations give after a Gaussian blur of 3.5 % of the picture's width. */
+/* Simulated reading: fixations that scan the chest along its landmarks and dwell on what stands out, and
+** the map that their durations give after a Gaussian blur of 3.5 % of the picture's width. */
 #include "data/phantom_parts.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* phantom_parts.h: what the phantom's files share. Body coordinates: x to the right of the picture (the
- *patient's left),
- ** y down, the picture about -1..1 in both; lengths are in these units (one is about 18 cm). */
+** patient's left), y down, the picture about -1..1 in both; lengths are in these units (one is about 18
+** cm). */
 #ifndef RL_DATA_PHANTOM_PARTS_H
 #define RL_DATA_PHANTOM_PARTS_H
 
@@ -53,7 +53,7 @@ void ph_to_canvas(const ph *p, double x, double y, double *cx, double *cy);
 void ph_to_body(const ph *p, double cx, double cy, double *x, double *y);
 
 /* Depth inside the lung of side s (-1 left of the picture, +1 right): > 0 inside, about the distance to its
- * outline. */
+** outline. */
 double ph_lung(const ph *p, int s, double x, double y);
 double ph_heart(const ph *p, double x, double y); /* 0 outside, up to 1 */
 

@@ -1,8 +1,6 @@
-/* What the phantom's readers look for, and what may mislead them.
-** Congestion: septal (Kerley B) lines, reticular lines, cuffed bronchi, vague hila. Pneumonia: mottled
-*opacities with air
-** bronchograms. Smooth shadows, folds and devices come in all classes, so that brightness alone tells little.
-*/
+/* What the phantom's readers look for, and what may mislead them. Congestion: septal (Kerley B) lines,
+** reticular lines, cuffed bronchi, vague hila. Pneumonia: mottled opacities with air bronchograms. Smooth
+** shadows, folds and devices come in all classes, so that brightness alone tells little. */
 #include "data/phantom_parts.h"
 
 #include <math.h>
@@ -113,7 +111,7 @@ static void opacity(ph *p, uint32_t number, int s, double x, double y, double r,
 
 /* Faint scars in lungs without congestion: as fine a net, on one side only or on both. */
 static void old_scars(ph *p) {
-  double amount = ph_uniform(p, 0.02, 0.075);
+  double amount = ph_uniform(p, 0.02, 0.06);
   int both = ph_chance(p, 0.6) ? 1 : 0, first = ph_chance(p, 0.5) ? 1 : -1;
   for (int k = 0; k <= both; k++, first = -first) {
     ph_clear(p, p->layer);
@@ -130,14 +128,14 @@ static void pneumonia(ph *p) {
     if (ph_chance(p, 0.35)) side = -side;
     if (!place(p, side, 0.03, p->apex + 0.1, p->base[side > 0] + 0.05, &x, &y)) continue;
     double r = ph_uniform(p, 0.11, 0.2);
-    opacity(p, (uint32_t)k, side, x, y, r, (0.22 + 0.26 * p->severity) * ph_uniform(p, 0.8, 1.1));
+    opacity(p, (uint32_t)k, side, x, y, r, (0.27 + 0.25 * p->severity) * ph_uniform(p, 0.8, 1.1));
   }
 }
 
 void ph_signs(ph *p) {
   ph_part(p, PART_SIGNS);
-  if (p->label == 1) congestion(p, 0.015 + 0.125 * p->severity * p->severity);
-  if (p->label != 1 && ph_chance(p, 0.35)) old_scars(p);
+  if (p->label == 1) congestion(p, 0.03 + 0.12 * p->severity);
+  if (p->label != 1 && ph_chance(p, 0.3)) old_scars(p);
   if (p->label == 2) pneumonia(p);
 }
 

@@ -15,7 +15,7 @@ rl_status rl_bytes_puts(rl_bytes *b, const char *text);
 void rl_bytes_drop(rl_bytes *b);
 
 /* The whole file; a NUL stands after its last byte, uncounted. `op` opens the messages. Fails above `max`
- * bytes. */
+** bytes. */
 rl_status rl_file_read(rl_bytes *out, const char *op, const char *file, size_t max);
 
 /* Exactly n bytes at an offset of an open file. */
@@ -38,7 +38,7 @@ rl_status rl_writer_commit(rl_writer *w, bool sync); /* closes in every case; a 
 void rl_writer_abort(rl_writer *w);                  /* after commit it does nothing */
 
 /* One call for small files. Without sync a power cut may lose what was written last: for what can be made
- * again. */
+** again. */
 rl_status rl_file_write(const char *op, const char *file, const void *data, size_t n, bool sync);
 
 /* The folder and those above it that are missing. */

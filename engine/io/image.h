@@ -1,8 +1,7 @@
 /* image.h: PNG and JPEG files as 8-bit pixels, told apart by their first bytes, never by their suffix.
 ** Rules: 16 bit is scaled to 8; palettes become colour; alpha and tRNS are dropped, not blended; gamma,
-*profiles and
-** EXIF orientation are not applied; JPEG's YCbCr becomes RGB, its CMYK is refused. Damage is always an error.
-*/
+** profiles and EXIF orientation are not applied; JPEG's YCbCr becomes RGB, its CMYK is refused. Damage is
+** always an error. */
 #ifndef RL_IO_IMAGE_H
 #define RL_IO_IMAGE_H
 

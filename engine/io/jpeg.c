@@ -1,6 +1,5 @@
-/* JPEG. libjpeg leaves by longjmp from its error handler: the same arrangement as in png.c. Limits: 500 scans
- *(a small
- ** progressive file of many scans can cost hours), and the library's own memory. */
+/* JPEG. libjpeg leaves by longjmp from its error handler: the same arrangement as in png.c. Limits: 500
+** scans (a small progressive file of many scans can cost hours), and the library's own memory. */
 #include "io/jpeg.h"
 #include "base/mem.h"
 #include "base/status.h"

@@ -1,6 +1,5 @@
-/* json.h: JSON (RFC 8259) read as a sequence of events, and the pieces of a writer.
-** Exact: integers stay int64, doubles round-trip, UTF-8 is checked, nothing is accepted that the RFC does not
-*have. */
+/* json.h: JSON (RFC 8259) read as a sequence of events, and the pieces of a writer. Exact: integers stay
+** int64, doubles round-trip, UTF-8 is checked, nothing is accepted that the RFC does not have. */
 #ifndef RL_IO_JSON_H
 #define RL_IO_JSON_H
 

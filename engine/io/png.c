@@ -1,6 +1,5 @@
 /* PNG. libpng leaves by longjmp: only decode() and encode() hold a jump buffer, and they own nothing; what
- *must be
- ** given back lives in the job, and the caller frees it in every case. */
+** must be given back lives in the job, and the caller frees it in every case. */
 #include "io/png.h"
 #include "base/mem.h"
 #include "base/status.h"
