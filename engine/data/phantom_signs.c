@@ -134,8 +134,8 @@ static void pneumonia(ph *p) {
 
 void ph_signs(ph *p) {
   ph_part(p, PART_SIGNS);
-  if (p->label == 1) congestion(p, 0.03 + 0.12 * p->severity);
-  if (p->label != 1 && ph_chance(p, 0.3)) old_scars(p);
+  if (p->label == 1) congestion(p, 0.045 + 0.125 * p->severity);
+  if (p->label != 1 && ph_chance(p, 0.25)) old_scars(p);
   if (p->label == 2) pneumonia(p);
 }
 
