@@ -11,7 +11,6 @@ void rl_csv_open(rl_csv *c, const char *shown, const char *text, size_t len) {
 
 void rl_csv_close(rl_csv *c) { rl_bytes_drop(&c->scratch); }
 
-
 static rl_status bad(const rl_csv *c, size_t line_at, size_t at, const char *what) {
   return rl_fail(RL_EFORMAT, "csv: %s:%d:%zu: %s", c->shown, c->line, at - line_at + 1, what);
 }

@@ -27,6 +27,7 @@ void rl_csv_open(rl_csv *c, const char *shown, const char *text, size_t len);
 rl_status rl_csv_next(rl_csv *c, bool *more);
 void rl_csv_close(rl_csv *c);
 
-rl_status rl_csv_put(rl_bytes *b, const char *field, size_t len, bool first, bool last); /* quoted where it must be */
+rl_status rl_csv_put(rl_bytes *b, const char *field, size_t len, bool first,
+                     bool last); /* quoted where it must be */
 
 #endif

@@ -1,6 +1,5 @@
 /* JSON as events. One byte says what may come next: 'v' a value, 'a' a value or ']', 'k' a key, 'o' a key
 ** or '}', ',' a comma or the closing bracket, 'e' the end. */
-#define _GNU_SOURCE
 #include "io/json.h"
 #include "base/status.h"
 

@@ -44,26 +44,31 @@ static const struct kind {
   char kind;
   int width;
   rl_dtype dtype;
-} kinds[] = {{'f', 4, RL_F32}, {'f', 8, RL_F64}, {'i', 8, RL_I64}, {'i', 4, RL_I32}, {'u', 1, RL_U8}, {'b', 1, RL_BOOL},
-             {'f', 2, RL_F32}, {'i', 1, RL_I32}, {'i', 2, RL_I32}, {'u', 2, RL_I32}, {'u', 4, RL_I64}};
+} kinds[] = {{'f', 4, RL_F32}, {'f', 8, RL_F64},  {'i', 8, RL_I64}, {'i', 4, RL_I32},
+             {'u', 1, RL_U8},  {'b', 1, RL_BOOL}, {'f', 2, RL_F32}, {'i', 1, RL_I32},
+             {'i', 2, RL_I32}, {'u', 2, RL_I32},  {'u', 4, RL_I64}};
 
 static rl_status unknown_dtype(const char *shown, const char *text, size_t n) {
   char name[60];
   rl_quote(name, sizeof name, text, n);
   char letter = n > 1 ? text[1] : ' ';
   if (letter == 'O')
-    return rl_fail(RL_EFORMAT, "io.load: %s: dtype '%s' holds Python objects (pickle), which rille never runs; "
-                               "save with a numeric dtype", shown, name);
-  const char *what = letter == 'c' ? "complex numbers" : letter == 'M' || letter == 'm' ? "dates or times"
-                     : letter == 'S' || letter == 'U' || letter == 'V' ? "text or records" : "no dtype of rille's";
-  return rl_fail(RL_EFORMAT, "io.load: %s: dtype '%s' holds %s; save as f4, f8, i4, i8, u1 or b1", shown, name, what);
+    return rl_fail(RL_EFORMAT,
+                   "io.load: %s: dtype '%s' holds Python objects (pickle), which rille never runs; "
+                   "save with a numeric dtype",
+                   shown, name);
+  const char *what = letter == 'c'                                     ? "complex numbers"
+                     : letter == 'M' || letter == 'm'                  ? "dates or times"
+                     : letter == 'S' || letter == 'U' || letter == 'V' ? "text or records"
+                                                                       : "no dtype of rille's";
+  return rl_fail(RL_EFORMAT, "io.load: %s: dtype '%s' holds %s; save as f4, f8, i4, i8, u1 or b1", shown,
+                 name, what);
 }
 
 static rl_status read_dtype(cursor *c, rl_npy *h) {
   const char *text;
   size_t n;
-  if (take(c, "["))
-    return no(c->shown, "a structured dtype (records); save each field as its own array");
+  if (take(c, "[")) return no(c->shown, "a structured dtype (records); save each field as its own array");
   if (!take_text(c, &text, &n)) return no(c->shown, "descr is not a dtype in quotes; write the file again");
   if (n == 3 && strchr("<>|=", text[0]) != NULL && isdigit((unsigned char)text[2])) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -85,7 +90,8 @@ static rl_status read_size(cursor *c, int64_t *out) { /* 12, 12L (Python 2), np.
   skip_space(c);
   const char *first = c->at;
   for (; c->at < c->end && isdigit((unsigned char)*c->at); c->at++)
-    if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*c->at - '0'), &v) || v > INT64_MAX)
+    if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*c->at - '0'), &v) ||
+        v > INT64_MAX)
       return no(c->shown, "a size in shape is above 2^63-1; write the file again");
   if (c->at == first) return no(c->shown, "shape holds something that is not a size; write the file again");
   if (wrapped && !take(c, ")")) return no(c->shown, "shape is not a list of sizes; write the file again");
@@ -112,9 +118,12 @@ static rl_status read_dict(cursor *c, rl_npy *h) {
   int seen = 0;
   if (!take(c, "{")) return no(c->shown, "the header is not a dictionary; write the file again");
   while (!take(c, "}")) {
-    if (!take_text(c, &key, &n) || !take(c, ":")) return no(c->shown, "a key in the header is malformed; write the file again");
-    int bit = n == 5 && memcmp(key, "descr", 5) == 0 ? 1 : n == 5 && memcmp(key, "shape", 5) == 0 ? 2
-              : n == 13 && memcmp(key, "fortran_order", 13) == 0 ? 4 : 0;
+    if (!take_text(c, &key, &n) || !take(c, ":"))
+      return no(c->shown, "a key in the header is malformed; write the file again");
+    int bit = n == 5 && memcmp(key, "descr", 5) == 0             ? 1
+              : n == 5 && memcmp(key, "shape", 5) == 0           ? 2
+              : n == 13 && memcmp(key, "fortran_order", 13) == 0 ? 4
+                                                                 : 0;
     if (bit == 0) return no(c->shown, "an unknown key in the header; write the file again");
     if (seen & bit) return no(c->shown, "a key stands twice in the header; write the file again");
     seen |= bit;
@@ -122,7 +131,8 @@ static rl_status read_dict(cursor *c, rl_npy *h) {
     if (bit == 2) RL_TRY(read_shape(c, h));
     if (bit == 4) {
       h->fortran = take(c, "True");
-      if (!h->fortran && !take(c, "False")) return no(c->shown, "fortran_order is neither True nor False; write the file again");
+      if (!h->fortran && !take(c, "False"))
+        return no(c->shown, "fortran_order is neither True nor False; write the file again");
     }
     if (take(c, ",")) continue;
     if (!take(c, "}")) return no(c->shown, "the header lacks a comma or '}'; write the file again");
@@ -130,7 +140,8 @@ static rl_status read_dict(cursor *c, rl_npy *h) {
   }
   if (seen != 7) return no(c->shown, "descr, fortran_order or shape is missing; write the file again");
   skip_space(c);
-  return c->at == c->end ? RL_OK : no(c->shown, "something follows the header's dictionary; write the file again");
+  return c->at == c->end ? RL_OK
+                         : no(c->shown, "something follows the header's dictionary; write the file again");
 }
 
 static rl_status check_bytes(rl_npy *h, const char *shown, size_t total) {
@@ -140,18 +151,21 @@ static rl_status check_bytes(rl_npy *h, const char *shown, size_t total) {
     size_t d = (size_t)h->size[i];
     fits = fits && rl_size_mul(count, d, &count) && rl_size_mul(nonzero, d == 0 ? 1 : d, &nonzero);
   }
-  if (!fits || nonzero > INT64_MAX / 8) return no(shown, "the product of shape overflows; write the file again");
+  if (!fits || nonzero > INT64_MAX / 8)
+    return no(shown, "the product of shape overflows; write the file again");
   h->stored_bytes = count * (size_t)h->width;
   wide = h->dtype == RL_F32 || h->dtype == RL_I32 ? 4 : h->dtype == RL_F64 || h->dtype == RL_I64 ? 8 : 1;
   h->bytes = count * wide;
   if (total - h->data_at == h->stored_bytes) return RL_OK;
-  return rl_fail(RL_EFORMAT, "io.load: %s: the shape needs %zu bytes, %zu follow the header; %s", shown, h->stored_bytes,
-                 total - h->data_at, total - h->data_at < h->stored_bytes ? "it was cut off" : "write the file again");
+  return rl_fail(RL_EFORMAT, "io.load: %s: the shape needs %zu bytes, %zu follow the header; %s", shown,
+                 h->stored_bytes, total - h->data_at,
+                 total - h->data_at < h->stored_bytes ? "it was cut off" : "write the file again");
 }
 
 static rl_status what_else(const char *shown, const uint8_t *data, size_t len) {
   if (rl_file_is_lfs(data, len)) return no(shown, "this is a Git LFS pointer; run \"git lfs pull\"");
-  if (len >= 2 && data[0] == 0x80 && data[1] <= 5) return no(shown, "a pickle, which rille never runs; use numpy.save");
+  if (len >= 2 && data[0] == 0x80 && data[1] <= 5)
+    return no(shown, "a pickle, which rille never runs; use numpy.save");
   return no(shown, "not an npy file; use numpy.save");
 }
 
@@ -188,9 +202,12 @@ static void put_element(const rl_npy *h, const uint8_t *from, void *to, size_t i
   }
   if (h->dtype == RL_BOOL) v = v != 0;
   uint32_t low = (uint32_t)v;
-  if (h->dtype == RL_U8 || h->dtype == RL_BOOL) ((uint8_t *)to)[i] = (uint8_t)v;
-  else if (h->dtype == RL_F32 || h->dtype == RL_I32) memcpy((char *)to + 4 * i, &low, 4);
-  else memcpy((char *)to + 8 * i, &v, 8);
+  if (h->dtype == RL_U8 || h->dtype == RL_BOOL)
+    ((uint8_t *)to)[i] = (uint8_t)v;
+  else if (h->dtype == RL_F32 || h->dtype == RL_I32)
+    memcpy((char *)to + 4 * i, &low, 4);
+  else
+    memcpy((char *)to + 8 * i, &v, 8);
 }
 
 void rl_npy_convert(const rl_npy *h, const uint8_t *from, void *to) {
@@ -214,10 +231,14 @@ void rl_npy_convert(const rl_npy *h, const uint8_t *from, void *to) {
 rl_status rl_npy_head(rl_bytes *b, rl_dtype dtype, int rank, const int64_t *size) {
   char text[400];
   const struct kind *k = &kinds[dtype]; /* the first six rows stand in the order of rl_dtype */
-  int n = snprintf(text, sizeof text, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (", k->width > 1 ? '<' : '|',
-                   k->kind, k->width);
+  int n = snprintf(text, sizeof text, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (",
+                   k->width > 1 ? '<' : '|', k->kind, k->width);
   for (int i = 0; i < rank; i++)
-    n += snprintf(text + n, sizeof text - (size_t)n, rank == 1 ? "%" PRId64 "," : i > 0 ? ", %" PRId64 : "%" PRId64, size[i]);
+    n += snprintf(text + n, sizeof text - (size_t)n,
+                  rank == 1 ? "%" PRId64 ","
+                  : i > 0   ? ", %" PRId64
+                            : "%" PRId64,
+                  size[i]);
   n += snprintf(text + n, sizeof text - (size_t)n, "), }");
   size_t padded = ((size_t)n + 1 + 10 + 63) / 64 * 64 - 10;
   const uint8_t head[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)padded, (uint8_t)(padded >> 8)};

@@ -22,7 +22,8 @@ typedef struct rl_npy { /* what a header says */
 /* Reads the header at the front of `data`. `len` may be the front only; `total` is the whole file's length, which
 ** must be exactly what the shape needs. `shown`: what messages call it, quotes included. */
 rl_status rl_npy_parse(rl_npy *h, const char *shown, const uint8_t *data, size_t len, size_t total);
-void rl_npy_convert(const rl_npy *h, const uint8_t *from, void *to); /* from data_at; to row-major, h->bytes */
+void rl_npy_convert(const rl_npy *h, const uint8_t *from,
+                    void *to); /* from data_at; to row-major, h->bytes */
 
 /* The header for row-major bytes to follow. */
 rl_status rl_npy_head(rl_bytes *b, rl_dtype dtype, int rank, const int64_t *size);

@@ -41,7 +41,8 @@ static rl_status take_name(rl_npz *z, rl_npz_entry *e, const uint8_t *name, size
   if (n >= 8 && memcmp(name + n - 8, "data.pkl", 8) == 0)
     return no(z, "a PyTorch checkpoint, which rille never runs; convert it to safetensors in Python first");
   if (n < 5 || memcmp(name + n - 4, ".npy", 4) != 0 || memchr(name, '\0', n) != NULL)
-    return rl_fail(RL_EFORMAT, "io.load: %s: member \"%s\" is not an .npy array; use numpy.savez", z->shown, shown);
+    return rl_fail(RL_EFORMAT, "io.load: %s: member \"%s\" is not an .npy array; use numpy.savez", z->shown,
+                   shown);
   e->name = malloc(n - 3);
   if (e->name == NULL) return rl_fail(RL_ENOMEM, "io.load: no memory for a name");
   memcpy(e->name, name, n - 4);
@@ -52,9 +53,11 @@ static rl_status take_name(rl_npz *z, rl_npz_entry *e, const uint8_t *name, size
 static rl_status read_entry(rl_npz *z, const uint8_t **at, const uint8_t *end) {
   const uint8_t *p = *at;
   rl_npz_entry *e = &z->entry[z->count];
-  if (end - p < 46 || memcmp(p, "PK\1\2", 4) != 0) return no(z, "the zip directory is damaged; write the file again");
+  if (end - p < 46 || memcmp(p, "PK\1\2", 4) != 0)
+    return no(z, "the zip directory is damaged; write the file again");
   size_t name = u16(p + 28), more = u16(p + 30) + u16(p + 32);
-  if ((size_t)(end - p) - 46 < name + more) return no(z, "the zip directory is cut off; write the file again");
+  if ((size_t)(end - p) - 46 < name + more)
+    return no(z, "the zip directory is cut off; write the file again");
   RL_TRY(take_name(z, e, p + 46, name));
   z->count++;
   e->method = (int)u16(p + 10);
@@ -63,11 +66,14 @@ static rl_status read_entry(rl_npz *z, const uint8_t **at, const uint8_t *end) {
   e->unpacked = u32(p + 24);
   e->local_at = u32(p + 42);
   if (u16(p + 8) & 1) return no_member(z, e->name, "is encrypted; use numpy.savez");
-  if (e->method != 0 && e->method != 8) return no_member(z, e->name, "neither stored nor deflated; use numpy.savez");
+  if (e->method != 0 && e->method != 8)
+    return no_member(z, e->name, "neither stored nor deflated; use numpy.savez");
   if (e->packed == 0xFFFFFFFF || e->unpacked == 0xFFFFFFFF || e->local_at == 0xFFFFFFFF)
     return no_member(z, e->name, "needs zip64 (4 GiB or more); save it as .npy");
-  if (e->method == 0 && e->packed != e->unpacked) return no_member(z, e->name, "stored, but of two sizes; write the file again");
-  if (e->unpacked / RATIO_MAX > e->packed) return no_member(z, e->name, "claims more bytes than it can hold; write the file again");
+  if (e->method == 0 && e->packed != e->unpacked)
+    return no_member(z, e->name, "stored, but of two sizes; write the file again");
+  if (e->unpacked / RATIO_MAX > e->packed)
+    return no_member(z, e->name, "claims more bytes than it can hold; write the file again");
   *at = p + 46 + name + more;
   return RL_OK;
 }
@@ -79,9 +85,11 @@ static int by_name(const void *a, const void *b) {
 static rl_status read_directory(rl_npz *z) {
   const uint8_t *end = find_end(z);
   if (end == NULL) return no(z, "not a complete zip archive: cut off, or something else");
-  size_t n = u16(end + 10), at = u32(end + 16), bytes = u32(end + 12), sum = 0, room = (size_t)(end - z->file.data);
+  size_t n = u16(end + 10), at = u32(end + 16), bytes = u32(end + 12), sum = 0,
+         room = (size_t)(end - z->file.data);
   if (at == 0xFFFFFFFF || n == ENTRIES_MAX) return no(z, "needs zip64; save the arrays as .npy");
-  if (u16(end + 4) != 0 || at > room || bytes > room - at) return no(z, "the zip directory leaves the file; write it again");
+  if (u16(end + 4) != 0 || at > room || bytes > room - at)
+    return no(z, "the zip directory leaves the file; write it again");
   z->entry = calloc(n + 1, sizeof *z->entry);
   if (z->entry == NULL) return rl_fail(RL_ENOMEM, "io.load: no memory for %zu members", n);
   const uint8_t *p = z->file.data + at, *stop = p + bytes;
@@ -116,15 +124,18 @@ void rl_npz_close(rl_npz *z) {
 }
 
 /* At most `room` bytes of a member into `to`; *done tells whether it ended there. */
-static rl_status unpack(const rl_npz *z, const rl_npz_entry *e, const uint8_t *from, uint8_t *to, size_t room, size_t *got,
-                        bool *done) {
+static rl_status unpack(const rl_npz *z, const rl_npz_entry *e, const uint8_t *from, uint8_t *to, size_t room,
+                        size_t *got, bool *done) {
   if (e->method == 0) {
     *got = e->unpacked < room ? e->unpacked : room;
     memcpy(to, from, *got);
     *done = e->unpacked <= room;
     return RL_OK;
   }
-  z_stream s = {.next_in = (Bytef *)(uintptr_t)from, .avail_in = (uInt)e->packed, .next_out = to, .avail_out = (uInt)room};
+  z_stream s = {.next_in = (Bytef *)(uintptr_t)from,
+                .avail_in = (uInt)e->packed,
+                .next_out = to,
+                .avail_out = (uInt)room};
   if (inflateInit2(&s, -15) != Z_OK) return rl_fail(RL_ENOMEM, "io.load: no memory to unpack");
   int code = inflate(&s, Z_FINISH);
   *got = room - s.avail_out;
@@ -137,7 +148,8 @@ static rl_status unpack(const rl_npz *z, const rl_npz_entry *e, const uint8_t *f
 static rl_status find_data(const rl_npz *z, const rl_npz_entry *e, const uint8_t **from) {
   const uint8_t *p = z->file.data + e->local_at;
   size_t left = z->file.len > e->local_at ? z->file.len - e->local_at : 0;
-  if (left < 30 || memcmp(p, "PK\3\4", 4) != 0) return no_member(z, e->name, "its local header is missing; write the file again");
+  if (left < 30 || memcmp(p, "PK\3\4", 4) != 0)
+    return no_member(z, e->name, "its local header is missing; write the file again");
   size_t skip = 30 + u16(p + 26) + u16(p + 28);
   if (left < skip || left - skip < e->packed) return no_member(z, e->name, "leaves the file; write it again");
   *from = p + skip;
@@ -159,7 +171,8 @@ rl_status rl_npz_member(const rl_npz *z, int i, rl_npy *h, rl_bytes *data) {
   RL_TRY(rl_bytes_reserve(data, e->unpacked + 1));
   rl_status s = unpack(z, e, from, data->data, e->unpacked + 1, &got, &done);
   data->len = got;
-  if (s == RL_OK && (!done || got != e->unpacked)) s = no_member(z, e->name, "unpacks to another length than it says");
+  if (s == RL_OK && (!done || got != e->unpacked))
+    s = no_member(z, e->name, "unpacks to another length than it says");
   if (s == RL_OK && crc32_z(crc32(0, NULL, 0), data->data, got) != e->crc)
     s = no_member(z, e->name, "its CRC-32 differs: it is damaged; copy the file again");
   if (s != RL_OK) rl_bytes_drop(data);
@@ -194,7 +207,9 @@ static void put_fields(uint8_t *p, const made *m) {
   put16(p + 22, strlen(m->part->name) + 4);
 }
 
-static size_t element_bytes(rl_dtype t) { return t == RL_F64 || t == RL_I64 ? 8 : t == RL_F32 || t == RL_I32 ? 4 : 1; }
+static size_t element_bytes(rl_dtype t) {
+  return t == RL_F64 || t == RL_I64 ? 8 : t == RL_F32 || t == RL_I32 ? 4 : 1;
+}
 
 static rl_status write_member(rl_writer *w, made *m, rl_bytes *head, const void *data, size_t at) {
   uint8_t local[30] = "PK\3\4";
@@ -250,15 +265,18 @@ static rl_status write_all(rl_writer *w, made *m, int parts, const void *(*sourc
   return rl_writer_commit(w, true);
 }
 
-rl_status rl_npz_write(const char *file, const rl_npz_part *part, int parts, const void *(*source)(void *, int), void *ctx) {
-  if (parts >= ENTRIES_MAX) return rl_fail(RL_EARG, "io.save: more than 65534 arrays in an npz; use safetensors");
+rl_status rl_npz_write(const char *file, const rl_npz_part *part, int parts,
+                       const void *(*source)(void *, int), void *ctx) {
+  if (parts >= ENTRIES_MAX)
+    return rl_fail(RL_EARG, "io.save: more than 65534 arrays in an npz; use safetensors");
   made *m = calloc((size_t)parts + 1, sizeof *m);
   if (m == NULL) return rl_fail(RL_ENOMEM, "io.save: no memory for %d arrays", parts);
   for (int i = 0; i < parts; i++) m[i] = (made){.part = &part[i], .index = i};
   qsort(m, (size_t)parts, sizeof *m, by_part);
   rl_status s = RL_OK;
   for (int i = 0; i < parts && s == RL_OK; i++)
-    if (m[i].part->name[0] == '\0' || strlen(m[i].part->name) > 60000 || (i > 0 && by_part(&m[i - 1], &m[i]) == 0))
+    if (m[i].part->name[0] == '\0' || strlen(m[i].part->name) > 60000 ||
+        (i > 0 && by_part(&m[i - 1], &m[i]) == 0))
       s = rl_fail(RL_EARG, "io.save: a name is empty, longer than 60000 bytes or stands twice; rename it");
   rl_writer w = {.fd = -1};
   if (s == RL_OK) s = rl_writer_open(&w, "io.save", file);

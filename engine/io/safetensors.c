@@ -1,6 +1,5 @@
 /* safetensors: eight bytes of header length, a JSON header, the data. Order of the checks: file size, header length,
 ** JSON (UTF-8, exact integers, depth), names, dtype, dimensions, their product, offsets, coverage; then memory. */
-#define _GNU_SOURCE
 #include "io/safetensors.h"
 #include "base/mem.h"
 #include "base/status.h"
