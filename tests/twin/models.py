@@ -1,0 +1,173 @@
+"""The networks of the cooperative system written a second time, in PyTorch, from their published description.
+
+Names are those of the state dicts that the Lua models read, so weights go both ways unchanged.
+"""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, cin, growth=32):
+        super().__init__()
+        self.norm1, self.conv1 = nn.BatchNorm2d(cin), nn.Conv2d(cin, 4 * growth, 1, bias=False)
+        self.norm2, self.conv2 = nn.BatchNorm2d(4 * growth), nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
+
+    def forward(self, x):
+        y = self.conv1(F.relu(self.norm1(x)))
+        return torch.cat([x, self.conv2(F.relu(self.norm2(y)))], 1)
+
+
+class DenseNet(nn.Module):
+    """features(x) ends before the last ReLU and includes norm5; tap() also gives denseblock4's output, F4."""
+
+    def __init__(self, blocks, classes=3, channels=3):
+        super().__init__()
+        f = nn.Module()
+        f.conv0, f.norm0 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        width = 64
+        for b, layers in enumerate(blocks, 1):
+            block = nn.Module()
+            for l in range(1, layers + 1):
+                block.add_module(f"denselayer{l}", DenseLayer(width))
+                width += 32
+            f.add_module(f"denseblock{b}", block)
+            if b < len(blocks):
+                t = nn.Module()
+                t.norm, t.conv = nn.BatchNorm2d(width), nn.Conv2d(width, width // 2, 1, bias=False)
+                f.add_module(f"transition{b}", t)
+                width //= 2
+        f.norm5 = nn.BatchNorm2d(width)
+        self.features, self.classifier, self.blocks = f, nn.Linear(width, classes), blocks
+
+    def tap(self, x):
+        f = self.features
+        x = F.max_pool2d(F.relu(f.norm0(f.conv0(x))), 3, 2, 1)
+        for b, layers in enumerate(self.blocks, 1):
+            block = getattr(f, f"denseblock{b}")
+            for l in range(1, layers + 1):
+                x = getattr(block, f"denselayer{l}")(x)
+            if b < len(self.blocks):
+                t = getattr(f, f"transition{b}")
+                x = F.avg_pool2d(t.conv(F.relu(t.norm(x))), 2)
+        return x
+
+    def final(self, f4):
+        return F.relu(self.features.norm5(f4))
+
+    def forward(self, x):
+        return self.classifier(self.final(self.tap(x)).mean((2, 3)))
+
+
+def densenet(kind, **options):
+    return DenseNet({121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}[kind], **options)
+
+
+class SE(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(c, c // 16, bias=False), nn.Linear(c // 16, c, bias=False)
+
+    def forward(self, x):
+        s = torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))
+        return x * s[:, :, None, None]
+
+
+class ResSEBlock(nn.Module):
+    def __init__(self, i, o):
+        super().__init__()
+        self.shortcut = nn.Conv2d(i, o, 3, padding=1)
+        self.conv1, self.bn1 = nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = nn.Conv2d(o, o, 3, padding=1), nn.BatchNorm2d(o)
+        self.se = SE(o)
+
+    def forward(self, x):
+        h = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return self.se(F.relu(h + self.shortcut(x)))
+
+
+class ResSE(nn.Module):
+    def __init__(self, width=1.0, channels=1):
+        super().__init__()
+        w = [channels] + [int(c * width) for c in (64, 128, 256, 512, 1024)]
+        for k in range(1, 6):
+            self.add_module(f"block{k}", ResSEBlock(w[k - 1], w[k]))
+
+    def forward(self, x):
+        maps = []
+        for k in range(1, 6):
+            x = getattr(self, f"block{k}")(x if k == 1 else F.max_pool2d(x, 2))
+            maps.append(x)
+        return maps
+
+
+class Up(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b)
+
+    def forward(self, x):
+        return F.relu(self.bn(self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))))
+
+
+class Conv2(nn.Module):
+    def __init__(self, i, o):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = nn.Conv2d(o, o, 3, padding=1), nn.BatchNorm2d(o)
+
+    def forward(self, x):
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+
+
+class Decoder(nn.Module):
+    def __init__(self, width=1.0, f4=1920):
+        super().__init__()
+        e = [int(c * width) for c in (64, 128, 256, 512, 1024)]
+        ups = [e[0], e[0], e[1], e[2], e[3]]  # width of step k's up and output
+        source = [ups[1], ups[2], ups[3], ups[4], f4]
+        for k in range(5, 0, -1):
+            self.add_module(f"up{k}", Up(source[k - 1], ups[k - 1]))
+            self.add_module(f"conv{k}", Conv2(e[k - 1] + ups[k - 1], ups[k - 1]))
+
+    def forward(self, f4, maps):
+        d = f4
+        for k in range(5, 0, -1):
+            d = getattr(self, f"conv{k}")(torch.cat([maps[k - 1], getattr(self, f"up{k}")(d)], 1))
+        return d
+
+
+class Head(nn.Module):
+    def __init__(self, width=1.0):
+        super().__init__()
+        c = int(64 * width)
+        self.conv1, self.bn1, self.conv2 = nn.Conv2d(c, c, 3, padding=1), nn.BatchNorm2d(c), nn.Conv2d(c, 1, 1)
+
+    def forward(self, d1):
+        return self.conv2(F.relu(self.bn1(self.conv1(d1))))
+
+
+class Fusion(nn.Module):
+    def __init__(self, f5=1920, d1=64, classes=3, dropout=0.25):
+        super().__init__()
+        self.fc1, self.fc2, self.dropout = nn.Linear(f5 + d1, 64), nn.Linear(64, classes), dropout
+
+    def forward(self, f5, d1):
+        h = torch.cat([f5.mean((2, 3)), d1.mean((2, 3))], 1)
+        return self.fc2(F.dropout(F.relu(self.fc1(h)), self.dropout, self.training))
+
+
+def saliency_kl(logits, g):
+    """mean over the batch of sum g (ln g - ln softmax(logits)), softmax over all pixels"""
+    q, g = F.log_softmax(logits.flatten(1), 1), g.flatten(1)
+    return (torch.xlogy(g, g) - g * q).sum(1).mean()
+
+
+def batch_triplet(z, label, margin=1.0):
+    """all (anchor, positive of its class, negative of another) of the batch; |v| = sqrt(sum (v + 1e-6)^2)"""
+    d = (z[:, None] - z[None] + 1e-6).square().sum(2).sqrt()
+    same = label[:, None] == label[None]
+    apart = ~torch.eye(len(label), dtype=torch.bool)
+    valid = (same & apart)[:, :, None] & (~same)[:, None, :]
+    loss = (margin + d[:, :, None] - d[:, None, :]).clamp_min(0)
+    return loss[valid].mean() if valid.any() else (z * 0).sum()
