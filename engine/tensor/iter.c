@@ -200,7 +200,7 @@ typedef struct cast_ctx {
   const rl_kernels *k;
 } cast_ctx;
 
-static double load(const void *p, rl_dtype d, size_t i) {
+double rl_load(const void *p, rl_dtype d, size_t i) {
   switch (d) {
   case RL_F32: return (double)((const float *)p)[i];
   case RL_F64: return ((const double *)p)[i];
@@ -215,7 +215,7 @@ static int64_t to_integer(double v) { /* saturating; NaN becomes 0: no undefined
   return v >= 0x1p63 ? INT64_MAX : (int64_t)v;
 }
 
-static void save(void *p, rl_dtype d, size_t i, double v) {
+void rl_save(void *p, rl_dtype d, size_t i, double v) {
   switch (d) {
   case RL_F32: ((float *)p)[i] = (float)v; break;
   case RL_F64: ((double *)p)[i] = v; break;
@@ -241,7 +241,7 @@ static void cast_run(void *ctx, void *const *ptr, size_t n) {
   else if (c->to == RL_I64 && c->from == RL_I32)
     for (size_t i = 0; i < n; i++) ((int64_t *)ptr[0])[i] = ((int32_t *)ptr[1])[i];
   else
-    for (size_t i = 0; i < n; i++) save(ptr[0], c->to, i, load(ptr[1], c->from, i));
+    for (size_t i = 0; i < n; i++) rl_save(ptr[0], c->to, i, rl_load(ptr[1], c->from, i));
 }
 
 rl_status rl_copy(rl_tensor *dst, const rl_tensor *src, bool add) {
@@ -261,7 +261,7 @@ static void fill_run(void *ctx, void *const *ptr, size_t n) {
   if (c->v == 0)
     memset(ptr[0], 0, n * rl_dtype_size(c->dtype));
   else
-    for (size_t i = 0; i < n; i++) save(ptr[0], c->dtype, i, c->v);
+    for (size_t i = 0; i < n; i++) rl_save(ptr[0], c->dtype, i, c->v);
 }
 
 rl_status rl_fill(rl_tensor *t, double v) {
@@ -322,11 +322,11 @@ static void fold_block(void *ctx, int64_t b, int worker) { /* a stretch of outpu
     if (f->src->dtype == RL_F32)
       for (int64_t i = 0; i < n; i++) acc[i] += (double)*(const float *)rl_at(f->src, at[i] + o);
     else
-      for (int64_t i = 0; i < n; i++) acc[i] += load(rl_at(f->src, at[i] + o), f->src->dtype, 0);
+      for (int64_t i = 0; i < n; i++) acc[i] += rl_load(rl_at(f->src, at[i] + o), f->src->dtype, 0);
   }
   for (int64_t i = 0; i < n; i++) {
     void *d = rl_at(f->dst, walk_offset(&f->kept, f->kd, from + i));
-    save(d, f->dst->dtype, 0, acc[i] + (f->add ? load(d, f->dst->dtype, 0) : 0));
+    rl_save(d, f->dst->dtype, 0, acc[i] + (f->add ? rl_load(d, f->dst->dtype, 0) : 0));
   }
 }
 

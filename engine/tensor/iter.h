@@ -22,6 +22,9 @@ rl_status rl_copy(rl_tensor *dst, const rl_tensor *src, bool add);
 /* dst = [dst +] alpha-free sum of src over the dims in which dst (of broadcastable shape) has size 1 or none. */
 rl_status rl_sum_to(rl_tensor *dst, const rl_tensor *src, bool add);
 rl_status rl_fill(rl_tensor *t, double v);
+/* Element i of contiguous memory; to integers truncated and saturating, to bool by != 0, NaN to integer 0. */
+double rl_load(const void *p, rl_dtype d, size_t i);
+void rl_save(void *p, rl_dtype d, size_t i, double v);
 /* A copy laid out as asked, in another dtype if need be; the same tensor retained if it is so already. */
 rl_status rl_arrange(rl_tensor **out, rl_tensor *t, rl_dtype dtype, rl_layout layout);
 

@@ -11,8 +11,7 @@ local rl = setmetatable({}, {
   end,
 })
 
+require("rille.util.operators").install(core.Tensor) -- adds short names to core, too
 for name, value in pairs(core) do rl[name] = value end
-
-require("rille.util.operators").install(core.Tensor)
 
 return rl
