@@ -8,6 +8,10 @@
 
 struct rl_gemm_work;
 struct rl_gemm_fold;
+struct rl_conv_pass;
+struct rl_conv_work;
+struct rl_conv_grad;
+struct rl_conv_fold;
 
 /* A row says how the arguments read for one real type. */
 typedef struct rl_kernels {
