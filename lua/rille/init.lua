@@ -11,6 +11,7 @@ local rl = setmetatable({}, {
   end,
 })
 
+rl.custom = require "rille.custom"
 require("rille.util.operators").install(core.Tensor) -- adds short names to core, too
 for name, value in pairs(core) do rl[name] = value end
 
