@@ -1,0 +1,129 @@
+/* conv2d: 2-d convolution (cross-correlation, as in every framework).
+** [N, Cin, H, W], [Cout, Cin/groups, KH, KW], [Cout]? -> [N, Cout, OH, OW], OH = (H + 2 pad - dilation (KH-1) - 1) / stride + 1 */
+#include "kernels/conv.h"
+#include "ops/op.h"
+
+enum { STRIDE, PADDING, DILATION, GROUPS };
+
+static int64_t pixel_step(const rl_tensor *t) { /* a channels-last tensor's, whatever sizes are 1 */
+  const int64_t *s = t->shape.size;
+  return s[3] > 1 ? t->stride[3] : s[2] > 1 ? t->stride[2] : s[0] > 1 ? t->stride[0] : s[1];
+}
+
+static rl_conv geometry(const rl_call *c) {
+  const int64_t *x = c->in[0]->shape.size, *w = c->in[1]->shape.size;
+  rl_conv s = {
+      .dtype = c->dtype, .n = x[0], .h = x[2], .w = x[3], .cin = x[1], .cout = w[0], .kh = w[2], .kw = w[3]};
+  for (int a = 0; a < 2; a++) {
+    s.stride[a] = c->arg[STRIDE].list[a];
+    s.pad[a] = c->arg[PADDING].list[a];
+    s.dilation[a] = c->arg[DILATION].list[a];
+  }
+  s.groups = c->arg[GROUPS].i;
+  s.oh = rl_conv_size(s.h, s.kh, s.stride[0], s.pad[0], s.dilation[0]);
+  s.ow = rl_conv_size(s.w, s.kw, s.stride[1], s.pad[1], s.dilation[1]);
+  s.ldy = s.cout;
+  s.ldx = s.cin;
+  return s;
+}
+
+static rl_status check(const rl_call *c) {
+  const rl_tensor *x = c->in[0], *weight = c->in[1], *bias = c->in[2];
+  const char *xs = rl_shape_text(&x->shape), *ws = rl_shape_text(&weight->shape);
+  int64_t groups = c->arg[GROUPS].i;
+  if (x->shape.rank != 4 || weight->shape.rank != 4)
+    return rl_fail(RL_ESHAPE, "conv2d: x is %s, weight %s; both need four dims (N,C,H,W and out,in,KH,KW)",
+                   xs, ws);
+  const int64_t *w = weight->shape.size;
+  if (x->shape.size[1] != w[1] * groups)
+    return rl_fail(RL_ESHAPE, "conv2d: x is %s, weight %s with %lld groups; x must have %lld channels", xs,
+                   ws, (long long)groups, (long long)(w[1] * groups));
+  if (w[0] % groups != 0)
+    return rl_fail(RL_ESHAPE, "conv2d: weight is %s; its %lld outputs do not divide into %lld groups", ws,
+                   (long long)w[0], (long long)groups);
+  if (w[2] == 0 || w[3] == 0) return rl_fail(RL_ESHAPE, "conv2d: weight is %s; the kernel is empty", ws);
+  if (bias != NULL && (bias->shape.rank != 1 || bias->shape.size[0] != w[0]))
+    return rl_fail(RL_ESHAPE, "conv2d: bias is %s, weight %s; bias has one number per output channel",
+                   rl_shape_text(&bias->shape), ws);
+  return RL_OK;
+}
+
+static rl_status shape(rl_call *c) {
+  RL_TRY(check(c));
+  rl_conv s = geometry(c);
+  if (s.oh <= 0 || s.ow <= 0)
+    return rl_fail(RL_ESHAPE,
+                   "conv2d: x is %s, weight %s; the kernel does not fit, use more padding or larger images",
+                   rl_shape_text(&c->in[0]->shape), rl_shape_text(&c->in[1]->shape));
+  c->meta[0] = (rl_meta){.dtype = c->dtype, .layout = RL_NHWC, .shape = {4, {s.n, s.cout, s.oh, s.ow}}};
+  return RL_OK;
+}
+
+static rl_status forward(rl_call *c) {
+  rl_conv s = geometry(c);
+  s.ldx = pixel_step(c->in[0]);
+  return rl_conv_forward(&s, rl_data(c->in[0]), rl_data(c->in[1]),
+                         c->in[2] == NULL ? NULL : rl_data(c->in[2]), rl_data(c->out[0]));
+}
+
+/* All cotangents share the packed weights. */
+static rl_status back_to_x(rl_call *c, const rl_conv *s) {
+  const void *dy[64];
+  void *dx[64];
+  double beta[64];
+  int count = 0;
+  for (int k = 0; k < c->ncot; k++) {
+    if (c->din[k * c->nin] == NULL) continue;
+    dy[count] = rl_data(c->dout[k]);
+    dx[count] = rl_data(c->din[k * c->nin]);
+    beta[count++] = c->beta[k * c->nin];
+  }
+  return count == 0 ? RL_OK : rl_conv_back_data(s, count, dy, rl_data(c->in[1]), dx, beta);
+}
+
+static rl_status backward(rl_call *c) {
+  rl_conv s = geometry(c);
+  RL_TRY(back_to_x(c, &s)); /* dx is dense, so ldx is the channel count here */
+  if (c->in[0]->storage != NULL) s.ldx = pixel_step(c->in[0]);
+  for (int k = 0; k < c->ncot; k++) {
+    rl_tensor *const *din = c->din + k * c->nin;
+    const int *beta = c->beta + k * c->nin;
+    const void *dy = rl_data(c->dout[k]);
+    if (din[1] != NULL) RL_TRY(rl_conv_back_weight(&s, rl_data(c->in[0]), dy, rl_data(din[1]), beta[1]));
+    if (c->nin > 2 && din[2] != NULL)
+      RL_TRY(rl_column_sums(c->dtype, s.n * s.oh * s.ow, s.cout, dy, s.cout, rl_data(din[2]), beta[2]));
+  }
+  return RL_OK;
+}
+
+static unsigned saves_of(const rl_call *c) {
+  return (c->need[1] ? RL_SAVE_IN(0) : 0) | (c->need[0] ? RL_SAVE_IN(1) : 0);
+}
+
+static const rl_param params[] = {
+    {.name = "stride", .kind = RL_INTEGERS, .len = 2, .preset = 1, .lo = 1, .hi = 1 << 20},
+    {.name = "padding", .kind = RL_INTEGERS, .len = 2, .preset = 0, .lo = 0, .hi = 1 << 20},
+    {.name = "dilation", .kind = RL_INTEGERS, .len = 2, .preset = 1, .lo = 1, .hi = 1 << 20},
+    {.name = "groups", .kind = RL_INTEGER, .preset = 1, .lo = 1, .hi = 1 << 20},
+    {0}};
+
+const rl_op rl_op_conv2d = {
+    .name = "conv2d",
+    .doc = "2-d convolution; x [N, Cin, H, W], weight [Cout, Cin/groups, KH, KW], bias [Cout] or none -> [N, "
+           "Cout, OH, OW], "
+           "channels last in memory",
+    .batched = true,
+    .dtypes = RL_FLOATS,
+    .in = {{"x", .layout = RL_STRIDED}, {"weight"}, {"bias", .optional = true}},
+    .params = params,
+    .layout = RL_ROWMAJOR,
+    .saves_of = saves_of,
+    .samples = "{ T{2, 3, 5, 4}, T{4, 3, 3, 3}, T{4}, { padding = 1 } } { T{1, 2, 7, 6}, T{3, 2, 3, 2}, { "
+               "stride = 2 } } "
+               "{ T{2, 4, 3, 3}, T{5, 4, 1, 1}, T{5} } "
+               "{ T{1, 4, 6, 6}, T{6, 2, 3, 3}, { groups = 2, dilation = 2, padding = { 2, 1 } } } { T{0, 2, "
+               "4, 4}, T{3, 2, 3, 3} }",
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+};
