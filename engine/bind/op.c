@@ -129,7 +129,8 @@ static int take_variadic(lua_State *L, const rl_op *op, rl_call *c, int fixed, i
 static void number_takes_dtype(rl_call *c) { /* numbers join the tensors' dtype; alone they are f32 */
   rl_dtype d = RL_F32;
   for (int j = 0; j < c->nin; j++)
-    if (c->in[j] != NULL && !c->in[j]->is_scalar) d = c->in[j]->dtype;
+    if (c->in[j] != NULL && !c->in[j]->is_scalar && (j >= FEW || c->op->in[j].dtypes == 0))
+      d = c->in[j]->dtype;
   for (int j = 0; j < c->nin; j++) {
     if (c->in[j] == NULL || !c->in[j]->is_scalar) continue;
     double v = c->in[j]->scalar;
