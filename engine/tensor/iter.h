@@ -19,7 +19,7 @@ rl_status rl_iter(const rl_shape *shape, int n, rl_tensor *const *operand, unsig
 
 /* dst = [dst +] src, cast and broadcast as needed. add: floats of one dtype only. */
 rl_status rl_copy(rl_tensor *dst, const rl_tensor *src, bool add);
-/* dst = [dst +] alpha-free sum of src over the dims in which dst (of broadcastable shape) has size 1 or none. */
+/* dst = [dst +] sum of src over the dims in which dst (of broadcastable shape) has size 1 or none; in fold.c. */
 rl_status rl_sum_to(rl_tensor *dst, const rl_tensor *src, bool add);
 rl_status rl_fill(rl_tensor *t, double v);
 /* Element i of contiguous memory; to integers truncated and saturating, to bool by != 0, NaN to integer 0. */
