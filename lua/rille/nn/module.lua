@@ -31,7 +31,8 @@ local function is_leaf_with_gradient(v) return core.is_tensor(v) and v.requires_
 local function name_of(key) return math.type(key) == "integer" and tostring(key - 1) or key end
 
 ---Assigning a tensor with requires_grad makes a parameter, a Module makes a child, anything else is a plain field.
----Later assignments to the same field replace it in place; nil removes it.
+---Later assignments to the same field replace it in place; nil removes it. Give each field a line of its own: in
+---`self.a, self.b = ...` Lua assigns b first, and the order of definition is that of assignment.
 function Module:__newindex(key, value)
   if type(key) == "string" and key:sub(1, 1) ~= "_" or math.type(key) == "integer" then
     if not self._fields then error("Module: make objects by calling the class, and do not replace prepare", 2) end
@@ -246,6 +247,15 @@ function Module:__call(...)
   local guard <close> = core.enter(rawget(self, "_segment") or "") -- luacheck: ignore guard
   if rawget(self, "_hooks") then return run_hooks(self, self:forward(...)) end
   return self:forward(...)
+end
+
+---pairs(module): its parameters by name, in definition order.
+function Module:__pairs()
+  local list, i = self:named_parameters(), 0
+  return function()
+    i = i + 1
+    if list[i] then return list[i].name, list[i].tensor end
+  end
 end
 
 function Module:forward()

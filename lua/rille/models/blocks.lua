@@ -1,0 +1,36 @@
+-- Parts that several U-Nets share. Source of the sizes: arXiv:2403.16970 and its released code.
+
+local core = require "rille.core"
+local nn = require "rille.nn"
+
+local blocks = {}
+
+---Two 3x3 convolutions, each with BN and ReLU. N x in x H x W -> N x out x H x W.
+local Conv2 = nn.Module:extend("Conv2")
+
+function Conv2:init(channels, out)
+  self.conv1 = nn.Conv2d(channels, out, 3, { padding = 1 })
+  self.bn1 = nn.BatchNorm2d(out)
+  self.conv2 = nn.Conv2d(out, out, 3, { padding = 1 })
+  self.bn2 = nn.BatchNorm2d(out)
+end
+
+function Conv2:forward(x)
+  x = core.relu(self.bn1(self.conv1(x)))
+  return core.relu(self.bn2(self.conv2(x)))
+end
+
+---Twice the size by nearest neighbours, then 3x3, BN, ReLU. N x in x H x W -> N x out x 2H x 2W.
+local Up = nn.Module:extend("Up")
+
+function Up:init(channels, out)
+  self.conv = nn.Conv2d(channels, out, 3, { padding = 1 })
+  self.bn = nn.BatchNorm2d(out)
+end
+
+function Up:forward(x)
+  return core.relu(self.bn(self.conv(core.interpolate(x, { scale_factor = 2, mode = "nearest" }))))
+end
+
+blocks.Conv2, blocks.Up = Conv2, Up
+return blocks

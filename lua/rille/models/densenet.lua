@@ -1,0 +1,173 @@
+-- DenseNet-121 and -201 (Huang et al. 2017, arXiv:1608.06993), with the parameter names of the common ImageNet
+-- checkpoints. A dense layer is BN, ReLU, 1x1, BN, ReLU, 3x3; its maps are appended behind its input.
+
+local core = require "rille.core"
+local check = require "rille.util.check"
+local nn = require "rille.nn"
+
+local Conv2d, BatchNorm2d = nn.Conv2d, nn.BatchNorm2d
+
+local DenseLayer = nn.Module:extend("DenseLayer")
+
+function DenseLayer:init(channels, growth, bottleneck)
+  local wide = bottleneck * growth
+  self.norm1 = BatchNorm2d(channels)
+  self.conv1 = Conv2d(channels, wide, 1, { bias = false })
+  self.norm2 = BatchNorm2d(wide)
+  self.conv2 = Conv2d(wide, growth, 3, { padding = 1, bias = false })
+end
+
+function DenseLayer:forward(x)
+  local y = self.conv1(core.relu(self.norm1(x)))
+  return self.conv2(core.relu(self.norm2(y)))
+end
+
+local DenseBlock = nn.Module:extend("DenseBlock")
+
+function DenseBlock:init(layers, channels, growth, bottleneck)
+  rawset(self, "_layers", {})
+  for l = 1, layers do
+    local layer = DenseLayer(channels + (l - 1) * growth, growth, bottleneck)
+    self["denselayer" .. l] = layer
+    self._layers[l] = layer
+  end
+end
+
+-- As written in the paper: every layer reads the concatenation of all before it.
+function DenseBlock:plain(x)
+  for _, layer in ipairs(self._layers) do x = core.cat({ x, layer(x) }, { dim = 2 }) end
+  return x
+end
+
+function DenseBlock:forward(x) return self:plain(x) end
+
+local Transition = nn.Module:extend("Transition")
+
+function Transition:init(channels, out)
+  self.norm = BatchNorm2d(channels)
+  self.conv = Conv2d(channels, out, 1, { bias = false })
+end
+
+-- The mean over 2x2 commutes with the 1x1 convolution; pooled first, the product is a quarter of the size.
+function Transition:forward(x) return self.conv(core.avg_pool2d(core.relu(self.norm(x)), 2)) end
+
+-- Everything before the classifier. Called as model:features(x) or model.features(x).
+local Features = nn.Module:extend("DenseFeatures")
+
+function Features:init(o)
+  local width = o.initial
+  self.conv0 = Conv2d(o.channels, width, 7, { stride = 2, padding = 3, bias = false })
+  self.norm0 = BatchNorm2d(width)
+  rawset(self, "_parts", {})
+  for b, layers in ipairs(o.blocks) do
+    self["denseblock" .. b] = DenseBlock(layers, width, o.growth, o.bottleneck)
+    self._parts[#self._parts + 1] = self["denseblock" .. b]
+    width = width + layers * o.growth
+    if b < #o.blocks then
+      self["transition" .. b] = Transition(width, width // 2)
+      self._parts[#self._parts + 1] = self["transition" .. b]
+      width = width // 2
+    end
+  end
+  self.norm5 = BatchNorm2d(width)
+  rawset(self, "_width", width)
+  rawset(self, "_channels", o.channels)
+end
+
+function Features:forward(x)
+  if self._channels == 3 and x.shape[2] == 1 then x = x:expand { -1, 3, -1, -1 } end -- grey is repeated
+  x = core.relu(self.norm0(self.conv0(x)))
+  x = core.max_pool2d(x, 3, { stride = 2, padding = 1 })
+  for _, part in ipairs(self._parts) do x = part(x) end
+  return x
+end
+
+function Features:final(x)
+  local guard <close> = core.enter("features") -- luacheck: ignore guard
+  return core.relu(self.norm5(x))
+end
+
+function Features:__call(owner, x)
+  if x == nil then return nn.Module.__call(self, owner) end
+  local guard <close> = core.enter(owner._segment or "") -- luacheck: ignore guard
+  return nn.Module.__call(self, x)
+end
+
+---DenseNet. model(x): N x channels x H x W -> N x classes. model:features(x) -> F4, what the last dense block gives,
+---before norm5; model:final(F4) -> F5 = relu(norm5(F4)), both N x model.width x H/32 x W/32. A grey image is repeated
+---if the model takes three channels.
+---Raises: "DenseNet: ..." for unknown options and sizes below 1.
+---@class rille.DenseNet: rille.Module
+local DenseNet = nn.Module:extend("DenseNet")
+
+local defaults = {
+  blocks = check.none, classes = 1000, channels = 3, growth = 32, initial = 64, bottleneck = 4,
+}
+
+---@param opts table blocks (layers of each), classes 1000, channels 3, growth 32, initial 64, bottleneck 4
+function DenseNet:init(opts)
+  local o = check.options("DenseNet", opts, defaults)
+  if type(o.blocks) ~= "table" or #o.blocks == 0 then
+    error("DenseNet: blocks lists the number of layers of each block", 3)
+  end
+  for _, key in ipairs { "classes", "channels", "growth", "initial", "bottleneck" } do
+    check.integer("DenseNet", key, o[key], 1)
+  end
+  self.features = nn.init.skip(Features, o)
+  rawset(self, "width", self.features._width)
+  self.classifier = nn.Linear(self.width, o.classes)
+  for _, p in ipairs(self.features:parameters()) do -- as the reference implementation starts: He normal, no bias
+    if #p.shape == 4 then nn.init.kaiming_normal_(p) end
+  end
+  nn.init.zeros_(self.classifier.bias)
+end
+
+function DenseNet:final(f4)
+  local guard <close> = core.enter(self._segment or "") -- luacheck: ignore guard
+  return self.features:final(f4)
+end
+
+function DenseNet:forward(x)
+  local f4 = self.features(x)
+  return self.classifier(core.mean(self.features:final(f4), { -2, -1 }))
+end
+
+-- norm.1 inside a layer is norm1 in newer files.
+local function rename_old(state, prefix)
+  local changes = {}
+  for name in pairs(state) do
+    if name:sub(1, #prefix) == prefix then
+      local new, n = name:gsub("(denselayer%d+%.)(%a+)%.(%d)%.", "%1%2%3.")
+      if n > 0 then changes[name] = new end
+    end
+  end
+  for old, new in pairs(changes) do
+    state[new], state[old] = state[old], nil
+  end
+end
+
+---Older spellings are renamed; a classifier of another size is left out, with a message in report.skipped.
+function DenseNet:adapt_state(state, prefix, report)
+  rename_old(state, prefix)
+  local weight, bias = prefix .. "classifier.weight", prefix .. "classifier.bias"
+  local given, own = state[weight], self.classifier.weight
+  if given == nil or check.shape_text(given) == check.shape_text(own) then return end
+  report.skipped[#report.skipped + 1] = ("%s is %s, the model has %s: the classifier keeps its start"):format(
+    weight, check.shape_text(given), check.shape_text(own))
+  state[weight], state[bias] = nil, nil
+  report.excused[weight], report.excused[bias] = true, true
+end
+
+local function sized(blocks)
+  return function(opts)
+    local o = { blocks = blocks }
+    for key, value in pairs(opts or {}) do o[key] = value end
+    return DenseNet(o)
+  end
+end
+
+return {
+  DenseNet = DenseNet,
+  densenet121 = sized { 6, 12, 24, 16 },
+  densenet201 = sized { 6, 12, 48, 32 },
+}

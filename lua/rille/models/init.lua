@@ -1,0 +1,16 @@
+-- rl.models: the networks of the published systems. Names of parameters are those of the usual checkpoints.
+
+local files = {
+  densenet121 = "densenet", densenet201 = "densenet", DenseNet = "densenet",
+  ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head", FusionClassifier = "fusion",
+  MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
+}
+
+return setmetatable({}, {
+  __index = function(self, name)
+    local file = files[name]
+    if not file then return nil end
+    self[name] = require("rille.models." .. file)[name]
+    return self[name]
+  end,
+})

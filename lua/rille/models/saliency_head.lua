@@ -1,0 +1,23 @@
+-- Saliency head (arXiv:2403.16970): from the decoder's last map to the logits of a map; softmax over all pixels is the loss's.
+
+local core = require "rille.core"
+local check = require "rille.util.check"
+local nn = require "rille.nn"
+local widths = require "rille.models.widths"
+
+---Shape: N x 64 width x H x W -> N x 1 x H x W.
+---@class rille.SaliencyHead: rille.Module
+local SaliencyHead = nn.Module:extend("SaliencyHead")
+
+---@param opts? { width: number } default 1
+function SaliencyHead:init(opts)
+  local o = check.options("SaliencyHead", opts, { width = 1 })
+  local c = widths("SaliencyHead", o.width)[1]
+  self.conv1 = nn.Conv2d(c, c, 3, { padding = 1 })
+  self.bn1 = nn.BatchNorm2d(c)
+  self.conv2 = nn.Conv2d(c, 1, 1)
+end
+
+function SaliencyHead:forward(x) return self.conv2(core.relu(self.bn1(self.conv1(x)))) end
+
+return { SaliencyHead = SaliencyHead }
