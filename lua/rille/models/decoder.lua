@@ -1,4 +1,5 @@
--- Decoder of the cooperative system (arXiv:2403.16970): up from DenseNet's F4, the encoder's maps joined at each step.
+-- Decoder of the cooperative system (arXiv:2403.16970): up from DenseNet's F4, the encoder's maps joined at
+-- each step.
 
 local core = require "rille.core"
 local check = require "rille.util.check"
@@ -7,8 +8,8 @@ local blocks = require "rille.models.blocks"
 local widths = require "rille.models.widths"
 
 ---decoder(F4, maps): F4 N x features x H/32 x W/32, maps = { E1, ..., E5 } -> d1, N x 64 width x H x W.
----At each step the encoder's map comes first in the concatenation, then the one from below. With features = false there
----is no F4 and no fifth step: decoder(nil, maps) starts from E5.
+---At each step the encoder's map comes first in the concatenation, then the one from below. With features =
+---false there is no F4 and no fifth step: decoder(nil, maps) starts from E5.
 ---@class rille.ResSEDecoder: rille.Module
 local ResSEDecoder = nn.Module:extend("ResSEDecoder")
 

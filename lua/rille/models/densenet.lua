@@ -1,5 +1,6 @@
--- DenseNet-121 and -201 (Huang et al. 2017, arXiv:1608.06993), with the parameter names of the common ImageNet
--- checkpoints. A dense layer is BN, ReLU, 1x1, BN, ReLU, 3x3; its maps are appended behind its input.
+-- DenseNet-121 and -201 (Huang et al. 2017, arXiv:1608.06993), with the parameter names of the common
+-- ImageNet checkpoints. A dense layer is BN, ReLU, 1x1, BN, ReLU, 3x3; its maps are appended behind its
+-- input.
 
 local core = require "rille.core"
 local check = require "rille.util.check"
@@ -93,9 +94,9 @@ function Features:__call(owner, x)
   return nn.Module.__call(self, x)
 end
 
----DenseNet. model(x): N x channels x H x W -> N x classes. model:features(x) -> F4, what the last dense block gives,
----before norm5; model:final(F4) -> F5 = relu(norm5(F4)), both N x model.width x H/32 x W/32. A grey image is repeated
----if the model takes three channels.
+---DenseNet. model(x): N x channels x H x W -> N x classes. model:features(x) -> F4, what the last dense block
+---gives, before norm5; model:final(F4) -> F5 = relu(norm5(F4)), both N x model.width x H/32 x W/32. A grey
+---image is repeated if the model takes three channels.
 ---Raises: "DenseNet: ..." for unknown options and sizes below 1.
 ---@class rille.DenseNet: rille.Module
 local DenseNet = nn.Module:extend("DenseNet")
@@ -116,7 +117,8 @@ function DenseNet:init(opts)
   self.features = nn.init.skip(Features, o)
   rawset(self, "width", self.features._width)
   self.classifier = nn.Linear(self.width, o.classes)
-  for _, p in ipairs(self.features:parameters()) do -- as the reference implementation starts: He normal, no bias
+  -- as the reference implementation starts: He normal, no bias
+  for _, p in ipairs(self.features:parameters()) do
     if #p.shape == 4 then nn.init.kaiming_normal_(p) end
   end
   nn.init.zeros_(self.classifier.bias)

@@ -5,8 +5,8 @@ local check = require "rille.util.check"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
----classifier(F5, d1): means of both maps, concatenated -> Linear 64 -> ReLU -> Dropout -> Linear classes. With
----width = false it reads F5 alone: classifier(F5).
+---classifier(F5, d1): means of both maps, concatenated -> Linear 64 -> ReLU -> Dropout -> Linear classes.
+---With width = false it reads F5 alone: classifier(F5).
 ---Shape: N x features x h x w, N x 64 width x H x W -> N x classes.
 ---@class rille.FusionClassifier: rille.Module
 local FusionClassifier = nn.Module:extend("FusionClassifier")

@@ -2,7 +2,8 @@
 
 local files = {
   densenet121 = "densenet", densenet201 = "densenet", DenseNet = "densenet",
-  ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head", FusionClassifier = "fusion",
+  ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head",
+  FusionClassifier = "fusion",
   MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
 }
 

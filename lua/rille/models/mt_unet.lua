@@ -1,5 +1,5 @@
--- MT-UNet (arXiv:2202.07118), the joint baseline: one plain U-Net, a saliency head on its last map, a classifier on its
--- bottleneck and its last map.
+-- MT-UNet (arXiv:2202.07118), the joint baseline: one plain U-Net, a saliency head on its last map, a
+-- classifier on its bottleneck and its last map.
 
 local core = require "rille.core"
 local check = require "rille.util.check"

@@ -1,4 +1,5 @@
--- Saliency head (arXiv:2403.16970): from the decoder's last map to the logits of a map; softmax over all pixels is the loss's.
+-- Saliency head (arXiv:2403.16970): from the decoder's last map to the logits of a map; softmax over all
+-- pixels is the loss's.
 
 local core = require "rille.core"
 local check = require "rille.util.check"

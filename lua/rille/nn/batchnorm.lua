@@ -1,5 +1,5 @@
--- Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167): by the batch in training mode, by running means in
--- evaluation mode.
+-- Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167): by the batch in training mode, by running
+-- means in evaluation mode.
 
 local core = require "rille.core"
 local check = require "rille.util.check"
@@ -7,8 +7,9 @@ local Module = require "rille.nn.module"
 
 ---Normalise each channel.
 ---
----Training: by mean and biased variance of the batch; running = (1 - momentum) running + momentum batch, where the
----running variance takes the unbiased one. momentum = false: the plain average over all batches seen.
+---Training: by mean and biased variance of the batch; running = (1 - momentum) running + momentum batch,
+---where the running variance takes the unbiased one. momentum = false: the plain average over all batches
+---seen.
 ---@class rille.BatchNorm: rille.Module
 local BatchNorm = Module:extend("BatchNorm")
 
@@ -42,7 +43,8 @@ function BatchNorm:count_batch()
   if not self._momentum then self._batch.momentum = 1 / self.num_batches_tracked:item() end
 end
 
----The options rl.batch_norm takes in the present mode. Counts the batch in training mode: call once per forward.
+---The options rl.batch_norm takes in the present mode. Counts the batch in training mode: call once per
+---forward.
 ---@return table options
 function BatchNorm:options()
   if not self.running_mean then return self._batch end

@@ -1,4 +1,5 @@
--- Sequential, ModuleList, ModuleDict: modules that hold modules. Positions count from 1 in Lua, names from 0 in files.
+-- Sequential, ModuleList, ModuleDict: modules that hold modules. Positions count from 1 in Lua, names from 0
+-- in files.
 
 local core = require "rille.core"
 local class = require "rille.util.class"
@@ -7,12 +8,15 @@ local Module = require "rille.nn.module"
 local function add(self, who, ...)
   for i = 1, select("#", ...) do
     local m = select(i, ...)
-    if not Module.is_module(m) then error(("%s: argument %d is %s, not a Module"):format(who, i, tostring(m)), 4) end
+    if not Module.is_module(m) then
+      error(("%s: argument %d is %s, not a Module"):format(who, i, tostring(m)), 4)
+    end
     self[#self + 1] = m
   end
 end
 
----Modules one after another: each takes what the one before it gave. seq[1] is the first, called "0" in files.
+---Modules one after another: each takes what the one before it gave. seq[1] is the first, called "0" in
+---files.
 ---@class rille.Sequential: rille.Module
 local Sequential = Module:extend("Sequential")
 
@@ -25,8 +29,9 @@ function Sequential:append(m)
   return self
 end
 
--- Runs children in definition order. A result that only this function has seen is let go once the next layer has used
--- it, if both layers are known to keep no handle of it (`keeps_nothing`, no hooks); the graph holds its own count.
+-- Runs children in definition order. A result that only this function has seen is let go once the next layer
+-- has used it, if both layers are known to keep no handle of it (`keeps_nothing`, no hooks); the graph holds
+-- its own count.
 function Sequential:forward(x)
   local fresh = false -- x was made here, and nobody else can hold its handle
   for _, key in ipairs(self._fields) do
@@ -63,7 +68,8 @@ function ModuleList:append(m)
   return self
 end
 
----Modules by name, in alphabetical order: what a recipe's models are put into, so that paths begin with their names.
+---Modules by name, in alphabetical order: what a recipe's models are put into, so that paths begin with their
+---names.
 ---@class rille.ModuleDict: rille.Module
 local ModuleDict = Module:extend("ModuleDict")
 
@@ -73,7 +79,9 @@ function ModuleDict:init(models)
   for name in pairs(models or {}) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
-    if rawget(Module, name) ~= nil then error(('ModuleDict: "%s" is the name of a method; choose another'):format(name), 3) end
+    if rawget(Module, name) ~= nil then
+      error(('ModuleDict: "%s" is the name of a method; choose another'):format(name), 3)
+    end
     self:add_module(name, models[name])
   end
 end

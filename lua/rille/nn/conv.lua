@@ -7,7 +7,8 @@ local Module = require "rille.nn.module"
 
 ---2-d convolution.
 ---
----Shape:  N x in_channels x H x W -> N x out_channels x H' x W', H' = (H + 2 padding - dilation (kernel - 1) - 1) // stride + 1.
+---Shape:  N x in_channels x H x W -> N x out_channels x H' x W', H' = (H + 2 padding - dilation (kernel - 1)
+---- 1) // stride + 1.
 ---Start:  weight (O, I / groups, kH, kW) and bias uniform in +-1 / sqrt(fan_in), as in PyTorch.
 ---Raises: "Conv2d: ..." for sizes out of range and unknown options.
 ---@class rille.Conv2d: rille.Module
@@ -30,7 +31,8 @@ function Conv2d:init(in_channels, out_channels, kernel_size, opts)
     error(("Conv2d: groups = %d divides neither or only one of %d and %d channels"):format(groups, i, n), 3)
   end
   rawset(self, "_call", {
-    stride = check.pair("Conv2d", "stride", o.stride, 1), padding = check.pair("Conv2d", "padding", o.padding, 0),
+    stride = check.pair("Conv2d", "stride", o.stride, 1),
+    padding = check.pair("Conv2d", "padding", o.padding, 0),
     dilation = check.pair("Conv2d", "dilation", o.dilation, 1), groups = groups,
   })
   rawset(self, "_kernel", k)

@@ -28,9 +28,9 @@ local function picked(d, places, shape)
 end
 
 ---The triplet loss of the released code of arXiv:2403.16970, whose distances run along the width axis only:
----d[c, h] = sqrt(sum_w (a - b + 1e-6)^2), l = mean over c, h of max(0, margin + d_positive - d_negative), summed over
----all (anchor, positive of its class, negative of another class). The default loss of the recipe is another one,
----on pooled features.
+---d[c, h] = sqrt(sum_w (a - b + 1e-6)^2), l = mean over c, h of max(0, margin + d_positive - d_negative),
+---summed over all (anchor, positive of its class, negative of another class). The default loss of the recipe
+---is another one, on pooled features.
 ---Shape:  x N x C x H x W, labels N (i64) -> scalar; 0 if the batch has no triplet.
 ---@param x rille.Tensor
 ---@param labels rille.Tensor

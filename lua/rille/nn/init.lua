@@ -1,7 +1,8 @@
 -- rl.nn: layers under PyTorch's names, and what one needs to write one's own.
 
 local layers = {
-  Conv2d = "conv", Linear = "linear", BatchNorm2d = "batchnorm", BatchNorm1d = "batchnorm", Dropout = "dropout",
+  Conv2d = "conv", Linear = "linear", BatchNorm2d = "batchnorm", BatchNorm1d = "batchnorm",
+  Dropout = "dropout",
   MaxPool2d = "pooling", AvgPool2d = "pooling", AdaptiveAvgPool2d = "pooling", Upsample = "upsample",
   ReLU = "pointwise", Sigmoid = "pointwise", Tanh = "pointwise", Identity = "pointwise", Flatten = "flatten",
   Sequential = "containers", ModuleList = "containers", ModuleDict = "containers", SE = "se",

@@ -1,4 +1,5 @@
--- nn.init: first values of parameters, drawn from the default random stream. All write into the tensor and return it.
+-- nn.init: first values of parameters, drawn from the default random stream. All write into the tensor and
+-- return it.
 -- Sources: He et al. 2015, arXiv:1502.01852 (kaiming); Glorot and Bengio, AISTATS 2010 (xavier).
 
 local core = require "rille.core"
@@ -20,23 +21,27 @@ local function fill(t, f, factor, shift)
   return t
 end
 
----Run f(...) while layers start with zeros and nn.init draws nothing: for models whose weights come from elsewhere.
+---Run f(...) while layers start with zeros and nn.init draws nothing: for models whose weights come from
+---elsewhere.
 ---@param f function
 ---@return any results of f
 function init.skip(f, ...)
-  local was, results = drawing, nil
+  local was = drawing
   drawing = false
-  results = table.pack(pcall(f, ...))
+  local results = table.pack(pcall(f, ...))
   drawing = was
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
 end
 
----How many inputs and outputs one output and one input meet: the product of O,I,H,W without the first, or second.
+---How many inputs and outputs one output and one input meet: the product of O,I,H,W without the first, or
+---second.
 ---@return integer fan_in, integer fan_out
 function init.fans(t)
   local shape = t.shape
-  if #shape < 2 then error(("init: a tensor of %s has no fans; 2 dims or more"):format(check.shape_text(t)), 2) end
+  if #shape < 2 then
+    error(("init: a tensor of %s has no fans; 2 dims or more"):format(check.shape_text(t)), 2)
+  end
   local field = 1
   for d = 3, #shape do field = field * shape[d] end
   return shape[2] * field, shape[1] * field
@@ -96,7 +101,9 @@ end
 
 ---Normal with standard deviation gain / sqrt(fan).
 ---@param opts? { a: number, mode: string, nonlinearity: string } default 0, "fan_in", "leaky_relu"
-function init.kaiming_normal_(t, opts) return init.normal_(t, 0, kaiming_std("init.kaiming_normal_", t, opts)) end
+function init.kaiming_normal_(t, opts)
+  return init.normal_(t, 0, kaiming_std("init.kaiming_normal_", t, opts))
+end
 
 ---Uniform in +-gain * sqrt(6 / (fan_in + fan_out)).
 ---@param gain? number default 1

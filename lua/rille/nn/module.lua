@@ -1,5 +1,5 @@
--- Module: what layers and models are made of. Fields hold parameters, buffers, children and plain values; a field is
--- known by the order of its first assignment, so names come out as the model was written.
+-- Module: what layers and models are made of. Fields hold parameters, buffers, children and plain values; a
+-- field is known by the order of its first assignment, so names come out as the model was written.
 
 local core = require "rille.core"
 local check = require "rille.util.check"
@@ -11,11 +11,12 @@ local Module = class.new("Module")
 
 function Module:prepare()
   rawset(self, "_fields", {}) -- keys in the order of their first assignment
-  rawset(self, "_kind", {}) -- key -> "parameter" or "buffer"; children and plain values are seen by their type
+  rawset(self, "_kind", {}) -- key -> "parameter" or "buffer"; the rest is seen by its type
   rawset(self, "training", true)
 end
 
----Make a class below: `local Net = nn.Module:extend("Net")`, then `function Net:init(...)` and `function Net:forward(x)`.
+---Make a class below: `local Net = nn.Module:extend("Net")`, then `function Net:init(...)` and `function
+---Net:forward(x)`.
 ---@param name string
 ---@return table C
 function Module:extend(name)
@@ -30,12 +31,14 @@ local function is_leaf_with_gradient(v) return core.is_tensor(v) and v.requires_
 -- The name of a field in state dicts: entries of a list count from 0 there, as in the files.
 local function name_of(key) return math.type(key) == "integer" and tostring(key - 1) or key end
 
----Assigning a tensor with requires_grad makes a parameter, a Module makes a child, anything else is a plain field.
----Later assignments to the same field replace it in place; nil removes it. Give each field a line of its own: in
----`self.a, self.b = ...` Lua assigns b first, and the order of definition is that of assignment.
+---Assigning a tensor with requires_grad makes a parameter, a Module makes a child, anything else is a plain
+---field. Later assignments to the same field replace it in place; nil removes it. Give each field a line of
+---its own: in `self.a, self.b = ...` Lua assigns b first, and the order of definition is that of assignment.
 function Module:__newindex(key, value)
   if type(key) == "string" and key:sub(1, 1) ~= "_" or math.type(key) == "integer" then
-    if not self._fields then error("Module: make objects by calling the class, and do not replace prepare", 2) end
+    if not self._fields then
+      error("Module: make objects by calling the class, and do not replace prepare", 2)
+    end
     local known = false
     for _, k in ipairs(self._fields) do known = known or k == key end
     if not known then self._fields[#self._fields + 1] = key end
@@ -56,7 +59,8 @@ function Module:register_buffer(name, t)
   self[name] = t
 end
 
----Keep a tensor as a parameter; nil declares that the layer has none of that name (a convolution without bias).
+---Keep a tensor as a parameter; nil declares that the layer has none of that name (a convolution without
+---bias).
 ---@param name string
 ---@param t? rille.Tensor
 function Module:register_parameter(name, t)
@@ -90,7 +94,9 @@ end
 function Module:named_children()
   local list = {}
   for _, key in ipairs(self._fields) do
-    if kind_of(self, key) == "child" then list[#list + 1] = { name = name_of(key), module = rawget(self, key) } end
+    if kind_of(self, key) == "child" then
+      list[#list + 1] = { name = name_of(key), module = rawget(self, key) }
+    end
   end
   return list
 end
@@ -121,7 +127,8 @@ local function each_state(module, path, f)
   end
 end
 
----Parameters and buffers as a list of { name, tensor, kind }, in definition order; a shared one appears under each name.
+---Parameters and buffers as a list of { name, tensor, kind }, in definition order; a shared one appears under
+---each name.
 ---@return { name: string, tensor: rille.Tensor, kind: string }[]
 function Module:named_state()
   local list = {}
@@ -181,8 +188,8 @@ local function set_mode_by_trained(module, inherited)
   for _, child in ipairs(module:named_children()) do set_mode_by_trained(child.module, mode) end
 end
 
----Training mode where a parameter below is trained, evaluation mode elsewhere: what is frozen keeps its batch-norm
----statistics. Modules without parameters follow the module above them.
+---Training mode where a parameter below is trained, evaluation mode elsewhere: what is frozen keeps its
+---batch-norm statistics. Modules without parameters follow the module above them.
 ---@return rille.Module self
 function Module:train_unfrozen()
   set_mode_by_trained(self, true)
@@ -198,7 +205,8 @@ function Module:apply(f)
   return self
 end
 
----Convert floating parameters and buffers to "f32" or "f64". They become new tensors: make optimisers afterwards.
+---Convert floating parameters and buffers to "f32" or "f64". They become new tensors: make optimisers
+---afterwards.
 ---@param dtype string
 ---@return rille.Module self
 function Module:to(dtype)

@@ -14,4 +14,5 @@ local Identity = Module:extend("Identity")
 function Identity:forward(x) return x end -- luacheck: ignore self
 Identity.keeps_nothing = true
 
-return { ReLU = layer("ReLU", "relu"), Sigmoid = layer("Sigmoid", "sigmoid"), Tanh = layer("Tanh", "tanh"), Identity = Identity }
+return { ReLU = layer("ReLU", "relu"), Sigmoid = layer("Sigmoid", "sigmoid"), Tanh = layer("Tanh", "tanh"),
+  Identity = Identity }

@@ -19,7 +19,8 @@ local function same_shape(a, b)
 end
 
 return function(Module)
-  ---@return table<string, rille.Tensor> state live tensors by name, as files name them; parameters and buffers
+  ---@return table<string, rille.Tensor> state live tensors by name, as files name them; parameters and
+  ---  buffers
   function Module:state_dict()
     local state = {}
     for _, s in ipairs(self:named_state()) do state[s.name] = s.tensor end
@@ -31,7 +32,9 @@ return function(Module)
     local state = {}
     for name, t in pairs(given) do state[name] = t end
     for _, m in ipairs(self:named_modules()) do
-      if m.module.adapt_state then m.module:adapt_state(state, m.name == "" and "" or m.name .. ".", report) end
+      if m.module.adapt_state then
+        m.module:adapt_state(state, m.name == "" and "" or m.name .. ".", report)
+      end
     end
     return state
   end
@@ -54,7 +57,9 @@ return function(Module)
       end
     end
     for _, s in ipairs(absent) do -- a shared tensor may be stored under one of its names
-      if not covered[s.tensor] and not report.excused[s.name] then report.missing[#report.missing + 1] = s.name end
+      if not covered[s.tensor] and not report.excused[s.name] then
+        report.missing[#report.missing + 1] = s.name
+      end
     end
     for name in pairs(state) do
       if not used[name] then report.unexpected[#report.unexpected + 1] = name end
@@ -65,13 +70,16 @@ return function(Module)
   local function refuse(report, strict, skip_mismatched)
     local faults = {}
     if strict and #report.missing > 0 then faults[#faults + 1] = "missing: " .. some(report.missing) end
-    if strict and #report.unexpected > 0 then faults[#faults + 1] = "unexpected: " .. some(report.unexpected) end
+    if strict and #report.unexpected > 0 then
+      faults[#faults + 1] = "unexpected: " .. some(report.unexpected)
+    end
     if not skip_mismatched and #report.mismatched > 0 then
       faults[#faults + 1] = "other shape: " .. some(report.mismatched)
     end
     if #faults > 0 then
       local cure = (#report.missing > 0 or #report.unexpected > 0) and strict
-        and "; { strict = false } loads what fits by name" or "; { skip_mismatched = true } leaves those as they are"
+        and "; { strict = false } loads what fits by name"
+          or "; { skip_mismatched = true } leaves those as they are"
       error("load_state_dict: " .. table.concat(faults, "; ") .. cure, 3)
     end
   end

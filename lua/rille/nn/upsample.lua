@@ -8,11 +8,14 @@ local Module = require "rille.nn.module"
 ---@class rille.Upsample: rille.Module
 local Upsample = Module:extend("Upsample")
 
----@param opts { scale_factor: number, size: integer[], mode: string, align_corners: boolean } mode: "nearest" (default), "bilinear"
+---@param opts { scale_factor: number, size: integer[], mode: string, align_corners: boolean } mode: "nearest"
+---  (default), "bilinear"
 function Upsample:init(opts)
   local o = check.options("Upsample", opts,
     { scale_factor = check.none, size = check.none, mode = "nearest", align_corners = check.none })
-  if (o.scale_factor == nil) == (o.size == nil) then error("Upsample: give either scale_factor or size", 3) end
+  if (o.scale_factor == nil) == (o.size == nil) then
+    error("Upsample: give either scale_factor or size", 3)
+  end
   check.word("Upsample", "mode", o.mode, { "nearest", "bilinear", "bicubic" })
   if o.size then o.size = check.pair("Upsample", "size", o.size, 1) end
   rawset(self, "_call", o)

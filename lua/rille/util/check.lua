@@ -1,5 +1,5 @@
--- Checks of arguments given in Lua: option tables whose unknown keys are errors that name the nearest valid one,
--- numbers and sizes with ranges. Messages start with `who`, the function the user called.
+-- Checks of arguments given in Lua: option tables whose unknown keys are errors that name the nearest valid
+-- one, numbers and sizes with ranges. Messages start with `who`, the function the user called.
 
 local check = {}
 
@@ -99,7 +99,9 @@ end
 
 ---@return boolean v
 function check.boolean(who, name, v)
-  if type(v) ~= "boolean" then error(("%s: %s is true or false, not %s"):format(who, name, tostring(v)), 3) end
+  if type(v) ~= "boolean" then
+    error(("%s: %s is true or false, not %s"):format(who, name, tostring(v)), 3)
+  end
   return v
 end
 

@@ -1,9 +1,11 @@
--- Classes: one table is class and method table, a call makes an object, class.new(name, base) makes a class below.
+-- Classes: one table is class and method table, a call makes an object, class.new(name, base) makes a class
+-- below.
 
 local class = {}
 
----Make a class. `C(...)` makes an object, runs `C.prepare(object)` and then `C.init(object, ...)`, where they exist.
----A class below finds what it lacks in its base; metamethods are copied from the base as it stands now.
+---Make a class. `C(...)` makes an object, runs `C.prepare(object)` and then `C.init(object, ...)`, where they
+---exist. A class below finds what it lacks in its base; metamethods are copied from the base as it stands
+---now.
 ---@param name string used by tostring and in messages
 ---@param base? table
 ---@return table C

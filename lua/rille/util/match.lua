@@ -1,5 +1,6 @@
 -- Names of parameters chosen by text: "encoder. head." takes every name that begins with one of the words,
--- "*" takes all, and a word with * or ? in it is compared with the whole name (* stands for any letters, ? for one).
+-- "*" takes all, and a word with * or ? in it is compared with the whole name (* stands for any letters, ?
+-- for one).
 
 local match = {}
 

@@ -1,0 +1,60 @@
+-- Parameter counts and names as published; nothing is drawn, so that it is quick.
+local rl = require "rille"
+local models = rl.models
+
+local function without_drawing(make, o) return rl.nn.init.skip(make, o) end
+
+describe("models", function()
+  it("have as many parameters as published", function()
+    local counts = {
+      { models.ResSEEncoder, nil, 25294016 }, { models.ResSEDecoder, nil, 23086080 },
+      { models.SaliencyHead, nil, 37121 }, { models.FusionClassifier, nil, 127235 },
+      { models.densenet201, { classes = 3 }, 18098691 }, { models.densenet201, nil, 20013928 },
+      { models.densenet121, nil, 7978856 }, { models.MTUNet, nil, 34632836 },
+    }
+    for _, c in ipairs(counts) do assert.equal(c[3], without_drawing(c[1], c[2]):count()) end
+  end)
+  it("name DenseNet's state as the checkpoints do", function()
+    local m = without_drawing(models.densenet201)
+    local state = m:named_state()
+    assert.equal(1207, #state)
+    assert.equal(604, #m:parameters())
+    local at = {}
+    for i, s in ipairs(state) do at[s.name] = i end
+    assert.equal("features.conv0.weight", state[1].name)
+    assert.equal("features.norm0.num_batches_tracked", state[6].name)
+    assert.same({ 128, 1888, 1, 1 }, state[at["features.denseblock4.denselayer32.conv1.weight"]].tensor.shape)
+    assert.same({ 896, 1792, 1, 1 }, state[at["features.transition3.conv.weight"]].tensor.shape)
+    assert.same({ 1000, 1920 }, state[at["classifier.weight"]].tensor.shape)
+    assert.equal("i64", state[at["features.norm5.num_batches_tracked"]].tensor.dtype)
+  end)
+  it("load older spellings, and leave out a classifier of another size", function()
+    local small = { blocks = { 1, 1 }, growth = 4, initial = 8, classes = 3 }
+    local m, old = models.DenseNet(small), {}
+    small.classes = 10
+    for name, t in pairs(models.DenseNet(small):state_dict()) do
+      name = name:gsub("%.norm(%d)%.",
+        function(n) return (n == "1" or n == "2") and ".norm." .. n .. "." or nil end)
+      if not name:find("num_batches") then old[name:gsub("layer1%.conv(%d)", "layer1.conv.%1")] = t end
+    end
+    assert.truthy(old["features.denseblock1.denselayer1.norm.1.weight"])
+    assert.truthy(old["features.denseblock1.denselayer1.conv.2.weight"])
+    local report = m:load_state_dict(old)
+    assert.same({ "classifier.weight is 10x10, the model has 3x10: the classifier keeps its start" },
+      report.skipped)
+    assert.is_close(old["features.denseblock2.denselayer1.conv.1.weight"],
+      m.features.denseblock2.denselayer1.conv1.weight, 0)
+  end)
+  it("shrink with width, and refuse what cannot be", function()
+    local e = models.ResSEEncoder { width = 0.25 }
+    assert.same({ 16, 32, 64, 128, 256 }, e.widths)
+    assert.same({ 1, 16 }, e.block1.se.fc1.weight.shape)
+    assert.equal(1024 // 4 + 512 // 4,
+      models.ResSEDecoder { width = 0.25, features = 1024 }.conv5.conv1.weight.shape[2])
+    assert.error_matches(function() models.ResSEEncoder { widht = 1 } end,
+      'ResSEEncoder: unknown option "widht"; did you mean "width"?')
+    assert.error_matches(function() models.ResSEEncoder { shortcut = "none" } end,
+      "it is one of: conv, identity")
+    assert.error_matches(function() models.densenet121 { classes = 0 } end, "DenseNet: classes = 0")
+  end)
+end)
