@@ -1,0 +1,83 @@
+-- Does the diagnosis gain from where radiologists look, when both are learnt in stages, each on the frozen features of
+-- the one before?   Qiu, Rivaz, Xiao, arXiv:2403.16970.
+-- rille run cooperative
+local rl = require "rille"
+local models = rl.models
+
+local R = {}
+
+R.options = { -- as they stand: preset desk
+  size = 96, -- pixels; height and width alike, or { height, width }
+  channels = 1, -- grey images; DenseNet repeats them three times
+  network = 121, -- DenseNet-121 or -201
+  width = 0.25, -- of the Res-SE U-Net, against the published one
+  margin = 1, -- of the triplet loss
+  dropout = 0.25,
+  lr = 1e-3,
+  batch = 16,
+  epochs = { embed = 6, diagnose = 10, gaze = 12, fuse = 12 },
+}
+
+R.presets = {
+  paper = {
+    size = { 320, 256 }, network = 201, width = 1, lr = 1e-4,
+    epochs = { embed = 50, diagnose = 10, gaze = 50, fuse = 10 },
+    stages = { embed = { batch = 32 } },
+  },
+  tiny = {
+    size = 32, network = 121, width = 0.0625, batch = 4,
+    epochs = { embed = 1, diagnose = 1, gaze = 1, fuse = 1 },
+  },
+}
+
+R.data = { augment = {} } -- as published: none
+
+function R.models(o)
+  local densenet = models["densenet" .. o.network] { classes = o.classes }
+  return {
+    densenet = densenet,
+    res_se = models.ResSEEncoder { channels = o.channels, width = o.width },
+    decoder = models.ResSEDecoder { features = densenet.width, width = o.width },
+    head = models.SaliencyHead { width = o.width },
+    fusion = models.FusionClassifier { features = densenet.width, width = o.width, classes = o.classes, dropout = o.dropout },
+  }
+end
+
+-- An output is worked out when a loss first asks for it, so each stage runs only what it needs.
+function R.forward(m, batch)
+  return {
+    F4 = function() return m.densenet:features(batch.image) end,
+    F5 = function(y) return m.densenet:final(y.F4) end,
+    embedding = function(y) return y.F4:mean { -2, -1 } end,
+    logits = function(y) return m.densenet.classifier(y.F5:mean { -2, -1 }) end,
+    d1 = function(y) return m.decoder(y.F4, m.res_se(batch.image)) end,
+    map = function(y) return m.head(y.d1) end,
+    fused = function(y) return m.fusion(y.F5, y.d1) end,
+  }
+end
+
+R.cache = { "F4", "F5", "d1" }
+
+R.losses = {
+  triplet = function(y, batch, _, o) return rl.batch_triplet_loss(y.embedding, batch.label, { margin = o.margin }) end,
+  ce = function(y, batch) return rl.cross_entropy(y.logits, batch.label) end,
+  ce_fused = function(y, batch) return rl.cross_entropy(y.fused, batch.label) end,
+  kl = function(y, batch) return rl.saliency_kl(y.map, batch.saliency) end,
+}
+
+function R.stages(o)
+  local adam = { "Adam", lr = o.lr }
+  return {
+    -- name       trains                    losses            gate    optimiser  ends
+    { "embed",    "densenet.features.",     { triplet = 1 },  "none", adam,      { epochs = o.epochs.embed } },
+    { "diagnose", "densenet.",              { ce = 1 },       "none", adam,      { epochs = o.epochs.diagnose },
+      watch = { classify = "logits" } },
+    { "gaze",     "res_se. decoder. head.", { kl = 1 },       "none", adam,      { epochs = o.epochs.gaze },
+      watch = { saliency = "map" } },
+    { "fuse",     "fusion.",                { ce_fused = 1 }, "none", adam,      { epochs = o.epochs.fuse },
+      watch = { classify = "fused" } },
+  }
+end
+
+R.report = { classify = "fused", saliency = "map" }
+return R
