@@ -52,11 +52,12 @@ function R.forward(m, batch)
     logits = function(y) return m.densenet.classifier(y.F5:mean { -2, -1 }) end,
     d1 = function(y) return m.decoder(y.F4, m.res_se(batch.image)) end,
     map = function(y) return m.head(y.d1) end,
-    fused = function(y) return m.fusion(y.F5, y.d1) end,
+    pooled = function(y) return m.fusion:pool(y.F5, y.d1) end,
+    fused = function(y) return m.fusion(y.pooled) end,
   }
 end
 
-R.cache = { "F4", "F5", "d1" }
+R.cache = { "F4", "pooled" } -- kept per image while all that makes them is frozen
 
 R.losses = {
   triplet = function(y, batch, _, o) return rl.batch_triplet_loss(y.embedding, batch.label, { margin = o.margin }) end,

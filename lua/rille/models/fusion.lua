@@ -5,9 +5,9 @@ local check = require "rille.util.check"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
----classifier(F5, d1): means of both maps, concatenated -> Linear 64 -> ReLU -> Dropout -> Linear classes.
----With width = false it reads F5 alone: classifier(F5).
----Shape: N x features x h x w, N x 64 width x H x W -> N x classes.
+---classifier(z), z = classifier:pool(F5, d1): means of both maps, concatenated -> Linear 64 -> ReLU -> Dropout ->
+---Linear classes. With width = false it reads F5 alone: classifier:pool(F5).
+---Shape: N x features x h x w, N x 64 width x H x W -> z N x (features + 64 width) -> N x classes.
 ---@class rille.FusionClassifier: rille.Module
 local FusionClassifier = nn.Module:extend("FusionClassifier")
 
@@ -23,10 +23,12 @@ function FusionClassifier:init(opts)
   self.fc2 = nn.Linear(o.hidden, check.integer(who, "classes", o.classes, 1))
 end
 
-function FusionClassifier:forward(f5, d1)
+---What the classifier reads of the maps: small enough to keep for a whole data set while both networks are frozen.
+function FusionClassifier:pool(f5, d1) -- luacheck: ignore self
   local z = core.mean(f5, { -2, -1 })
-  if d1 then z = core.cat({ z, core.mean(d1, { -2, -1 }) }, { dim = 2 }) end
-  return self.fc2(self.dropout(core.relu(self.fc1(z))))
+  return d1 and core.cat({ z, core.mean(d1, { -2, -1 }) }, { dim = 2 }) or z
 end
+
+function FusionClassifier:forward(z) return self.fc2(self.dropout(core.relu(self.fc1(z)))) end
 
 return { FusionClassifier = FusionClassifier }
