@@ -1,4 +1,5 @@
-/* csv.h: comma-separated text (RFC 4180): quoted fields, also with line breaks in them; \n or \r\n; a BOM is skipped. */
+/* csv.h: comma-separated text (RFC 4180): quoted fields, also with line breaks in them; \n or \r\n; a BOM
+** is skipped. */
 #ifndef RL_IO_CSV_H
 #define RL_IO_CSV_H
 
@@ -23,7 +24,8 @@ typedef struct rl_csv {
 } rl_csv;
 
 void rl_csv_open(rl_csv *c, const char *shown, const char *text, size_t len);
-/* The next row; empty lines are skipped; *more false at the end. Errors are `csv: "x.csv":3:7: ...` (line, column). */
+/* The next row; empty lines are skipped; *more false at the end. Errors are `csv: "x.csv":3:7: ...` (line,
+** column). */
 rl_status rl_csv_next(rl_csv *c, bool *more);
 void rl_csv_close(rl_csv *c);
 

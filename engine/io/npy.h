@@ -1,5 +1,5 @@
-/* npy.h: NumPy's array files (numpy/lib/format.py, versions 1 to 3) and archives of them (npz). Nothing in a file
-** is evaluated: pickles, structured and text dtypes are refused by name. */
+/* npy.h: NumPy's array files (numpy/lib/format.py, versions 1 to 3) and archives of them (npz). Nothing in
+** a file is evaluated: pickles, structured and text dtypes are refused by name. */
 #ifndef RL_IO_NPY_H
 #define RL_IO_NPY_H
 
@@ -19,8 +19,8 @@ typedef struct rl_npy { /* what a header says */
   size_t data_at, stored_bytes;
 } rl_npy;
 
-/* Reads the header at the front of `data`. `len` may be the front only; `total` is the whole file's length, which
-** must be exactly what the shape needs. `shown`: what messages call it, quotes included. */
+/* Reads the header at the front of `data`. `len` may be the front only; `total` is the whole file's length,
+** which must be exactly what the shape needs. `shown`: what messages call it, quotes included. */
 rl_status rl_npy_parse(rl_npy *h, const char *shown, const uint8_t *data, size_t len, size_t total);
 void rl_npy_convert(const rl_npy *h, const uint8_t *from,
                     void *to); /* from data_at; to row-major, h->bytes */

@@ -1,5 +1,5 @@
-/* npz: zip archives (PKWARE APPNOTE 6.3, without zip64, encryption and multiple disks) of npy files.
-** What the central directory says are claims: each is checked against the file, the npy header and the CRC-32. */
+/* npz: zip archives (PKWARE APPNOTE 6.3, without zip64, encryption and multiple disks) of npy files. What
+** the central directory says are claims: each is checked against the file, the npy header and the CRC-32. */
 #include "io/npy.h"
 #include "base/mem.h"
 #include "base/status.h"

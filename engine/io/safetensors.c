@@ -1,5 +1,6 @@
-/* safetensors: eight bytes of header length, a JSON header, the data. Order of the checks: file size, header length,
-** JSON (UTF-8, exact integers, depth), names, dtype, dimensions, their product, offsets, coverage; then memory. */
+/* safetensors: eight bytes of header length, a JSON header, the data. Order of the checks: file size,
+** header length, JSON (UTF-8, exact integers, depth), names, dtype, dimensions, their product, offsets,
+** coverage; then memory. */
 #include "io/safetensors.h"
 #include "base/mem.h"
 #include "base/status.h"

@@ -1,5 +1,6 @@
-/* safetensors.h: named arrays in one file (the format of huggingface/safetensors), written and read without executing
-** anything. Reading refuses first and allocates later; every part and the metadata carry zlib's CRC-32. */
+/* safetensors.h: named arrays in one file (the format of huggingface/safetensors), written and read without
+** executing anything. Reading refuses first and allocates later; every part and the metadata carry zlib's
+** CRC-32. */
 #ifndef RL_IO_SAFETENSORS_H
 #define RL_IO_SAFETENSORS_H
 
@@ -50,7 +51,8 @@ typedef struct rl_st_part { /* to be written */
   int64_t size[RL_MAXRANK];
 } rl_st_part;
 
-/* Row-major bytes of a part, valid until the next call; called twice per part. NULL fails (with a text kept). */
+/* Row-major bytes of a part, valid until the next call; called twice per part. NULL fails (with a text
+** kept). */
 typedef const void *(*rl_st_source)(void *ctx, int part);
 
 /* The same bytes for the same parts, in whatever order they come. Atomic, as rl_writer. */

@@ -1,0 +1,430 @@
+/* The loader. Position p counts samples over all epochs: p = epoch * samples + index. Threads claim positions in order,
+** at most `window` ahead of the consumer, and each position has its slot p mod window; so nothing depends on who
+** prepares what. The window is never longer than an epoch, so that at most two orders are alive. */
+#include "data/loader.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/status.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX 640
+
+typedef struct slot { /* one prepared sample; written by the thread that claimed it while `ready` is -1 */
+  int64_t ready;      /* the position it holds */
+  int row;
+  rl_status status;
+  bool has_mask, has_saliency;
+  float *image, *mask, *saliency;
+  char text[TEXT_MAX];
+} slot;
+
+typedef struct bad {
+  int row;
+  char text[TEXT_MAX];
+} bad;
+
+struct rl_loader {
+  const rl_manifest *m;
+  rl_loader_options o;
+  int n, window, threads, bads;
+  int *rows, *order[2];
+  int64_t order_epoch[2];
+  bool masks, saliency;
+  slot *slots;
+  bad *bad;
+  uint8_t **cache; /* per manifest row: image, mask, saliency as bytes */
+  size_t cached_bytes, sample_bytes;
+  uint32_t epoch;
+  int index;
+
+  pthread_mutex_t lock; /* guards what follows, order[] and cache */
+  pthread_cond_t work, done;
+  int64_t claim; /* the next position to prepare */
+  int busy;      /* threads at work on a claim */
+  bool paused, quit;
+  pthread_t id[RL_LOADER_THREADS_MAX];
+};
+
+/* ---- order */
+
+static void make_order(rl_loader *l, int64_t epoch) { /* Fisher-Yates from (seed, epoch) */
+  int *to = l->order[epoch & 1];
+  if (l->order_epoch[epoch & 1] == epoch) return;
+  memcpy(to, l->rows, (size_t)l->n * sizeof *to);
+  for (int i = l->n - 1; i > 0 && l->o.shuffle; i--) {
+    uint32_t w[4];
+    rl_philox(l->o.seed, RL_STREAM_LOADER, (uint32_t)epoch, UINT32_MAX, (uint64_t)i, w);
+    uint64_t u = (uint64_t)w[0] << 32 | w[1];
+    int j = (int)(u % ((uint64_t)i + 1)); /* bias below 1e-9 */
+    int swap = to[i];
+    to[i] = to[j];
+    to[j] = swap;
+  }
+  l->order_epoch[epoch & 1] = epoch;
+}
+
+static int row_at(rl_loader *l, int64_t position) { /* with the lock held */
+  make_order(l, position / l->n);
+  return l->order[position / l->n & 1][position % l->n];
+}
+
+/* ---- one sample */
+
+static rl_status read_part(const rl_loader *l, const char *file, const rl_image *like, const char *kind, rl_image *out) {
+  char path[4096], shown[200];
+  if (snprintf(path, sizeof path, "%s/%s", l->m->dir, file) >= (int)sizeof path)
+    return rl_fail(RL_EARG, "image: a path is longer than 4095 bytes");
+  RL_TRY(rl_image_read(out, path));
+  if (like == NULL || (out->width == like->width && out->height == like->height)) return RL_OK;
+  rl_status s = rl_fail(RL_EFORMAT, "image: \"%s\": this %s is %dx%d, its image %dx%d; make them equal",
+                        rl_quote(shown, sizeof shown, path, strlen(path)), kind, out->width, out->height, like->width,
+                        like->height);
+  rl_image_drop(out);
+  return s;
+}
+
+static rl_status fit(const rl_loader *l, rl_image *m, int channels, bool nearest, uint8_t *to) { /* empties *m */
+  rl_image sized = {0};
+  rl_status s = rl_image_channels(m, channels);
+  if (s == RL_OK && nearest) s = rl_image_resize_nearest(&sized, m, l->o.width, l->o.height);
+  else if (s == RL_OK) s = rl_image_resize(&sized, m, l->o.width, l->o.height);
+  if (s == RL_OK) memcpy(to, sized.pixels, rl_image_bytes(&sized));
+  rl_image_drop(&sized);
+  rl_image_drop(m);
+  return s;
+}
+
+static rl_status prepare(const rl_loader *l, const rl_row *r, uint8_t *to) { /* what does not change with the epoch */
+  rl_image m = {0}, part;
+  size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
+  RL_TRY(read_part(l, r->file, NULL, "image", &m));
+  rl_image size = m; /* width and height only */
+  RL_TRY(fit(l, &m, l->o.channels, false, to));
+  to += pixels * (size_t)l->o.channels;
+  if (l->masks && r->mask[0] != '\0') {
+    RL_TRY(read_part(l, r->mask, &size, "mask", &part));
+    RL_TRY(fit(l, &part, 1, true, to));
+  }
+  if (l->masks) to += pixels;
+  if (l->saliency && r->saliency[0] != '\0') {
+    RL_TRY(read_part(l, r->saliency, &size, "saliency map", &part));
+    RL_TRY(fit(l, &part, 1, false, to));
+  }
+  return RL_OK;
+}
+
+static uint8_t *look_up(rl_loader *l, int row) {
+  pthread_mutex_lock(&l->lock);
+  uint8_t *have = l->cache[row];
+  pthread_mutex_unlock(&l->lock);
+  return have;
+}
+
+static bool remember(rl_loader *l, int row, uint8_t *bytes) { /* false: it stays the caller's */
+  pthread_mutex_lock(&l->lock);
+  bool fits = l->cache[row] == NULL && l->cached_bytes + l->sample_bytes <= l->o.cache_bytes;
+  if (fits) {
+    l->cache[row] = bytes;
+    l->cached_bytes += l->sample_bytes;
+  }
+  pthread_mutex_unlock(&l->lock);
+  return fits;
+}
+
+static void finish(const rl_loader *l, uint32_t epoch, const uint8_t *bytes, slot *s) { /* the random part */
+  const rl_row *r = &l->m->row[s->row];
+  size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
+  rl_view v = rl_augment_draw(&l->o.augment, l->o.seed, epoch, (uint32_t)s->row, l->o.width, l->o.height);
+  rl_view_image(&v, bytes, l->o.width, l->o.height, l->o.channels, l->o.mean, l->o.std, s->image);
+  bytes += pixels * (size_t)l->o.channels;
+  s->has_mask = l->masks && r->mask[0] != '\0';
+  s->has_saliency = l->saliency && r->saliency[0] != '\0';
+  if (s->has_mask) rl_view_mask(&v, bytes, l->o.width, l->o.height, s->mask);
+  else if (l->masks) memset(s->mask, 0, pixels * sizeof(float));
+  if (l->masks) bytes += pixels;
+  if (s->has_saliency) s->has_saliency = rl_view_saliency(&v, bytes, l->o.width, l->o.height, s->saliency);
+  else if (l->saliency) memset(s->saliency, 0, pixels * sizeof(float));
+}
+
+static void process(rl_loader *l, int64_t position, slot *s) {
+  uint8_t *have = look_up(l, s->row);
+  void *fresh = NULL;
+  s->status = RL_OK;
+  if (have == NULL) {
+    s->status = rl_mem_alloc(&fresh, l->sample_bytes);
+    if (s->status == RL_OK) s->status = prepare(l, &l->m->row[s->row], fresh);
+    have = fresh;
+  }
+  if (s->status == RL_OK) finish(l, (uint32_t)(position / l->n), have, s);
+  else snprintf(s->text, sizeof s->text, "%s", rl_error_text());
+  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) rl_mem_free(fresh, l->sample_bytes);
+}
+
+/* ---- threads */
+
+static void *worker(void *arg) {
+  rl_loader *l = arg;
+  pthread_mutex_lock(&l->lock);
+  for (;;) {
+    int64_t used = (int64_t)l->epoch * l->n + l->index;
+    if (l->quit) break;
+    if (l->paused || l->claim >= used + l->window) {
+      pthread_cond_wait(&l->work, &l->lock);
+      continue;
+    }
+    int64_t position = l->claim++;
+    slot *s = &l->slots[position % l->window];
+    s->ready = -1;
+    s->row = row_at(l, position);
+    l->busy++;
+    pthread_mutex_unlock(&l->lock);
+    process(l, position, s);
+    pthread_mutex_lock(&l->lock);
+    s->ready = position;
+    l->busy--;
+    pthread_cond_broadcast(&l->done);
+  }
+  pthread_mutex_unlock(&l->lock);
+  return NULL;
+}
+
+static void start_threads(rl_loader *l) { /* fewer than wished give the same batches, later */
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &old); /* signals belong to the main thread */
+  while (l->threads < l->o.threads && pthread_create(&l->id[l->threads], NULL, worker, l) == 0) l->threads++;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void halt(rl_loader *l) { /* returns with the lock held, nothing under way, nothing claimed ahead */
+  pthread_mutex_lock(&l->lock);
+  l->paused = true;
+  while (l->busy > 0) pthread_cond_wait(&l->done, &l->lock);
+  for (int i = 0; i < l->window; i++) l->slots[i].ready = -1;
+}
+
+static slot *take(rl_loader *l, int64_t position) { /* the prepared sample, waited for or made here */
+  slot *s = &l->slots[position % l->window];
+  pthread_mutex_lock(&l->lock);
+  if (l->threads == 0) {
+    s->row = row_at(l, position);
+    pthread_mutex_unlock(&l->lock);
+    process(l, position, s);
+    return s;
+  }
+  if (l->paused) {
+    l->paused = false;
+    l->claim = position;
+    pthread_cond_broadcast(&l->work);
+  }
+  while (s->ready != position) pthread_cond_wait(&l->done, &l->lock);
+  pthread_mutex_unlock(&l->lock);
+  return s;
+}
+
+static void advance(rl_loader *l) { /* the sample's slot may be used again */
+  pthread_mutex_lock(&l->lock);
+  l->index++;
+  pthread_cond_broadcast(&l->work);
+  pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- opening and closing */
+
+static rl_status check_options(const rl_loader_options *o) {
+  if (o->batch < 1 || o->batch > 65536) return rl_fail(RL_EARG, "loader: batch = %d is not between 1 and 65536", o->batch);
+  if (o->width < 1 || o->height < 1 || o->width > 8192 || o->height > 8192)
+    return rl_fail(RL_EARG, "loader: size %dx%d, each side must be 1 to 8192", o->height, o->width);
+  if (o->channels != 1 && o->channels != 3) return rl_fail(RL_EARG, "loader: channels = %d is neither 1 nor 3", o->channels);
+  if (o->threads < 0 || o->threads > RL_LOADER_THREADS_MAX)
+    return rl_fail(RL_EARG, "loader: threads = %d is not between 0 and %d", o->threads, RL_LOADER_THREADS_MAX);
+  for (int i = 0; i < o->channels; i++)
+    if (!(o->std[i] > 0)) return rl_fail(RL_EARG, "loader: std = %g is not positive", o->std[i]);
+  return rl_augment_check(&o->augment);
+}
+
+static rl_status choose_rows(rl_loader *l) {
+  l->rows = malloc((size_t)l->m->rows * sizeof *l->rows);
+  if (l->rows == NULL) return rl_fail(RL_ENOMEM, "loader: no memory");
+  for (int i = 0; i < l->m->rows; i++) {
+    const rl_row *r = &l->m->row[i];
+    if (l->o.split != RL_SPLIT_NONE && r->split != l->o.split) continue;
+    l->rows[l->n++] = i;
+    l->masks = l->masks || r->mask[0] != '\0';
+    l->saliency = l->saliency || r->saliency[0] != '\0';
+  }
+  if (l->n > 0) return RL_OK;
+  return rl_fail(RL_EARG, "loader: no row of \"%s\" is in split \"%s\"; fill the manifest's column split", l->m->dir,
+                 rl_split_name(l->o.split));
+}
+
+static rl_status alloc_slot(rl_loader *l, slot *s) {
+  size_t pixels = (size_t)l->o.width * (size_t)l->o.height * sizeof(float);
+  void *p[3] = {NULL, NULL, NULL};
+  s->ready = -1;
+  rl_status st = rl_mem_alloc(&p[0], pixels * (size_t)l->o.channels);
+  if (st == RL_OK && l->masks) st = rl_mem_alloc(&p[1], pixels);
+  if (st == RL_OK && l->saliency) st = rl_mem_alloc(&p[2], pixels);
+  s->image = p[0], s->mask = p[1], s->saliency = p[2];
+  return st;
+}
+
+static rl_status alloc_all(rl_loader *l) {
+  int ahead = l->o.threads == 0 ? 1 : l->o.batch + 2 * l->o.threads;
+  l->window = ahead < l->n ? ahead : l->n;
+  l->sample_bytes = (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->saliency);
+  l->slots = calloc((size_t)l->window, sizeof *l->slots);
+  l->bad = calloc((size_t)l->n / 100 + 2, sizeof *l->bad);
+  l->cache = calloc((size_t)l->m->rows, sizeof *l->cache);
+  for (int i = 0; i < 2; i++) {
+    l->order[i] = malloc((size_t)l->n * sizeof(int));
+    l->order_epoch[i] = -1;
+    if (l->order[i] == NULL) return rl_fail(RL_ENOMEM, "loader: no memory");
+  }
+  if (l->slots == NULL || l->bad == NULL || l->cache == NULL) return rl_fail(RL_ENOMEM, "loader: no memory");
+  for (int i = 0; i < l->window; i++) RL_TRY(alloc_slot(l, &l->slots[i]));
+  return RL_OK;
+}
+
+rl_status rl_loader_open(rl_loader **out, const rl_manifest *m, const rl_loader_options *o) {
+  *out = NULL;
+  RL_TRY(check_options(o));
+  rl_loader *l = calloc(1, sizeof *l);
+  if (l == NULL) return rl_fail(RL_ENOMEM, "loader: no memory");
+  l->m = m;
+  l->o = *o;
+  l->paused = true;
+  l->epoch = 1;
+  pthread_mutex_init(&l->lock, NULL);
+  pthread_cond_init(&l->work, NULL);
+  pthread_cond_init(&l->done, NULL);
+  rl_status s = choose_rows(l);
+  if (s == RL_OK) s = alloc_all(l);
+  if (s != RL_OK) {
+    rl_loader_close(&l);
+    return s;
+  }
+  start_threads(l);
+  *out = l;
+  return RL_OK;
+}
+
+static void free_all(rl_loader *l) {
+  size_t pixels = (size_t)l->o.width * (size_t)l->o.height * sizeof(float);
+  for (int i = 0; l->slots != NULL && i < l->window; i++) {
+    rl_mem_free(l->slots[i].image, pixels * (size_t)l->o.channels);
+    rl_mem_free(l->slots[i].mask, pixels);
+    rl_mem_free(l->slots[i].saliency, pixels);
+  }
+  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) rl_mem_free(l->cache[i], l->sample_bytes);
+  free(l->slots);
+  free(l->bad);
+  free(l->cache);
+  free(l->rows);
+  free(l->order[0]);
+  free(l->order[1]);
+}
+
+void rl_loader_close(rl_loader **at) {
+  rl_loader *l = *at;
+  *at = NULL;
+  if (l == NULL) return;
+  pthread_mutex_lock(&l->lock);
+  l->quit = true;
+  pthread_cond_broadcast(&l->work);
+  pthread_mutex_unlock(&l->lock);
+  for (int i = 0; i < l->threads; i++) pthread_join(l->id[i], NULL);
+  free_all(l);
+  pthread_mutex_destroy(&l->lock);
+  pthread_cond_destroy(&l->work);
+  pthread_cond_destroy(&l->done);
+  free(l);
+}
+
+/* ---- the consumer's side */
+
+int rl_loader_samples(const rl_loader *l) { return l->n; }
+bool rl_loader_has_masks(const rl_loader *l) { return l->masks; }
+bool rl_loader_has_saliency(const rl_loader *l) { return l->saliency; }
+
+int rl_loader_upcoming(const rl_loader *l) {
+  int left = l->n - l->index;
+  if (left >= l->o.batch) return l->o.batch;
+  return l->o.drop_last ? 0 : left;
+}
+
+static rl_status note_bad(rl_loader *l, const slot *s) {
+  int i = 0;
+  while (i < l->bads && l->bad[i].row != s->row) i++;
+  if (i < l->bads) return RL_OK; /* met in an earlier epoch */
+  if (l->bads >= (l->n >= 200 ? l->n / 100 : 1))
+    return rl_fail_plain(RL_EFORMAT, "loader: more than 1 %% of %d files cannot be read, the last: %s", l->n, s->text);
+  l->bad[i].row = s->row;
+  memcpy(l->bad[i].text, s->text, sizeof s->text);
+  l->bads++;
+  return RL_OK;
+}
+
+static void copy_out(const rl_loader *l, const slot *s, rl_batch *b, int i) {
+  size_t pixels = (size_t)l->o.width * (size_t)l->o.height, n = pixels * (size_t)l->o.channels;
+  memcpy(b->image + (size_t)i * n, s->image, n * sizeof(float));
+  if (b->mask != NULL) {
+    memcpy(b->mask + (size_t)i * pixels, s->mask, pixels * sizeof(float));
+    b->has_mask[i] = s->has_mask;
+  }
+  if (b->saliency != NULL) {
+    memcpy(b->saliency + (size_t)i * pixels, s->saliency, pixels * sizeof(float));
+    b->has_saliency[i] = s->has_saliency;
+  }
+  b->row[i] = s->row;
+  b->label[i] = l->m->row[s->row].class;
+}
+
+rl_status rl_loader_next(rl_loader *l, rl_batch *b, int *n) {
+  *n = 0;
+  if (rl_loader_upcoming(l) == 0) return rl_loader_seek(l, l->epoch + 1, 0);
+  while (*n < l->o.batch && l->index < l->n) {
+    slot *s = take(l, (int64_t)l->epoch * l->n + l->index);
+    if (s->status != RL_OK) {
+      rl_status failed = s->status;
+      if (!l->o.skip_bad || failed == RL_ENOMEM) return rl_fail_plain(failed, "%s", s->text);
+      RL_TRY(note_bad(l, s));
+    } else {
+      copy_out(l, s, b, (*n)++);
+    }
+    advance(l);
+  }
+  return *n > 0 ? RL_OK : rl_loader_seek(l, l->epoch + 1, 0);
+}
+
+void rl_loader_tell(const rl_loader *l, uint32_t *epoch, int *index) {
+  *epoch = l->epoch;
+  *index = l->index;
+}
+
+rl_status rl_loader_seek(rl_loader *l, uint32_t epoch, int index) {
+  if (index < 0 || index > l->n)
+    return rl_fail(RL_EARG, "loader: %d samples of an epoch cannot be used up, it has %d; is it the same data set?", index,
+                   l->n);
+  bool ahead = l->index == l->n && epoch == l->epoch + 1 && index == 0; /* the next epoch is being prepared */
+  if (ahead) pthread_mutex_lock(&l->lock);
+  else halt(l);
+  l->epoch = epoch;
+  l->index = index;
+  pthread_mutex_unlock(&l->lock);
+  return RL_OK;
+}
+
+int rl_loader_bad(const rl_loader *l, int i, int *row, const char **text) {
+  if (i >= 0 && i < l->bads) {
+    *row = l->bad[i].row;
+    *text = l->bad[i].text;
+  }
+  return l->bads;
+}
