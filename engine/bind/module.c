@@ -1,5 +1,6 @@
 /* rille.core: what `require "rille"` builds on. Opens the parts and the process's own settings. */
 #include "bind/check.h"
+#include "bind/io.h"
 #include "base/mem.h"
 #include "base/threads.h"
 
@@ -92,5 +93,7 @@ RL_API int luaopen_rille_core(lua_State *L) {
   rl_open_tensor(L);
   rl_open_ops(L);
   rl_open_graph(L);
+  rl_open_io(L);
+  rl_open_data(L);
   return 1;
 }

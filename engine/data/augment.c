@@ -46,8 +46,10 @@ static rl_status axis_make(axis *a, int in, int out) {
   RL_TRY(rl_mem_alloc(&a->block, a->bytes));
   a->weight = a->block;
   a->first = (int *)(void *)(a->weight + (size_t)out * (size_t)a->taps);
-  if (in > out) fill_area(a, in, out);
-  else fill_linear(a, in, out);
+  if (in > out)
+    fill_area(a, in, out);
+  else
+    fill_linear(a, in, out);
   return RL_OK;
 }
 
@@ -125,8 +127,10 @@ rl_status rl_image_channels(rl_image *m, int channels) {
   size_t n = (size_t)m->width * (size_t)m->height;
   for (size_t i = 0; i < n; i++) {
     const uint8_t *p = m->pixels + i * (size_t)m->channels;
-    if (channels == 1) out.pixels[i] = (uint8_t)((p[0] + p[1] + p[2] + 1) / 3);
-    else memset(out.pixels + 3 * i, p[0], 3);
+    if (channels == 1)
+      out.pixels[i] = (uint8_t)((p[0] + p[1] + p[2] + 1) / 3);
+    else
+      memset(out.pixels + 3 * i, p[0], 3);
   }
   rl_image_drop(m);
   *m = out;
@@ -139,21 +143,27 @@ rl_status rl_augment_check(const rl_augment *a) {
   const struct {
     const char *name;
     double value, most;
-  } all[] = {{"flip", a->flip, 1}, {"rotate", a->rotate, 180}, {"crop", a->crop, 0.9}, {"brightness", a->brightness, 1},
+  } all[] = {{"flip", a->flip, 1},
+             {"rotate", a->rotate, 180},
+             {"crop", a->crop, 0.9},
+             {"brightness", a->brightness, 1},
              {"contrast", a->contrast, 1}};
   for (int i = 0; i < 5; i++)
     if (!(all[i].value >= 0 && all[i].value <= all[i].most))
-      return rl_fail(RL_EARG, "augment: %s = %g is not between 0 and %g", all[i].name, all[i].value, all[i].most);
+      return rl_fail(RL_EARG, "augment: %s = %g is not between 0 and %g", all[i].name, all[i].value,
+                     all[i].most);
   return RL_OK;
 }
 
-rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample, int width, int height) {
+rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample, int width,
+                        int height) {
   double u[7];
   for (int i = 0; i < 7; i++) u[i] = rl_uniform(seed, RL_STREAM_LOADER, epoch, sample, (uint64_t)i);
   bool flip = u[0] < a->flip;
   double angle = a->rotate * (2 * u[1] - 1) * 0.017453292519943295, zoom = 1 - a->crop * u[2];
   double c = cos(angle) * zoom, s = sin(angle) * zoom, mirror = flip ? -1 : 1;
-  double cx = 0.5 * width * (1 + (1 - zoom) * (2 * u[3] - 1)), cy = 0.5 * height * (1 + (1 - zoom) * (2 * u[4] - 1));
+  double cx = 0.5 * width * (1 + (1 - zoom) * (2 * u[3] - 1)),
+         cy = 0.5 * height * (1 + (1 - zoom) * (2 * u[4] - 1));
   rl_view v = {.geometric = flip || a->rotate > 0 || a->crop > 0};
   v.m[0] = c * mirror, v.m[1] = -s, v.m[3] = s * mirror, v.m[4] = c;
   v.m[2] = cx - 0.5 * (v.m[0] * width + v.m[1] * height);
@@ -168,7 +178,8 @@ static void source(const rl_view *v, int x, int y, double *sx, double *sy) {
   *sy = v->m[3] * (x + 0.5) + v->m[4] * (y + 0.5) + v->m[5] - 0.5;
 }
 
-static double pixel(const uint8_t *from, int width, int height, int channels, int x, int y, int k, bool repeat) {
+static double pixel(const uint8_t *from, int width, int height, int channels, int x, int y, int k,
+                    bool repeat) {
   bool outside = x < 0 || y < 0 || x >= width || y >= height;
   if (outside && !repeat) return 0;
   x = x < 0 ? 0 : x >= width ? width - 1 : x;
@@ -176,7 +187,8 @@ static double pixel(const uint8_t *from, int width, int height, int channels, in
   return from[((size_t)y * (size_t)width + (size_t)x) * (size_t)channels + (size_t)k];
 }
 
-static double bilinear(const uint8_t *from, int width, int height, int channels, double x, double y, int k, bool repeat) {
+static double bilinear(const uint8_t *from, int width, int height, int channels, double x, double y, int k,
+                       bool repeat) {
   int ix = (int)floor(x), iy = (int)floor(y);
   double fx = x - ix, fy = y - iy;
   double top = (1 - fx) * pixel(from, width, height, channels, ix, iy, k, repeat) +
@@ -186,8 +198,8 @@ static double bilinear(const uint8_t *from, int width, int height, int channels,
   return (1 - fy) * top + fy * low;
 }
 
-void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height, int channels, const double *mean,
-                   const double *std, float *to) {
+void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height, int channels,
+                   const double *mean, const double *std, float *to) {
   double sum = 0, average;
   size_t n = (size_t)width * (size_t)height * (size_t)channels, i = 0;
   for (size_t j = 0; j < n; j++) sum += from[j];

@@ -1,5 +1,6 @@
 /* augment.h: from a decoded image to what a network sees: channels, size, random changes, normalisation.
-** What is fixed (channels, size) stays in bytes and may be cached; what is random is drawn per (seed, epoch, sample). */
+** What is fixed (channels, size) stays in bytes and may be cached; what is random is drawn per (seed,
+** epoch, sample). */
 #ifndef RL_DATA_AUGMENT_H
 #define RL_DATA_AUGMENT_H
 
@@ -29,12 +30,13 @@ typedef struct rl_view { /* one draw: where each output pixel comes from, and th
 } rl_view;
 
 /* Drawn from (seed, RL_STREAM_LOADER) at (epoch, sample): the same for image, mask and saliency map. */
-rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample, int width, int height);
+rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample, int width,
+                        int height);
 
 /* Bytes to floats through a view. image: H x W x C, (v/255 changed - mean) / std; outside repeats the edge.
 ** mask: nearest, 0 or 1; saliency: bilinear, sum 1 (or all 0; then false); outside both are 0. */
-void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height, int channels, const double *mean,
-                   const double *std, float *to);
+void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height, int channels,
+                   const double *mean, const double *std, float *to);
 void rl_view_mask(const rl_view *v, const uint8_t *from, int width, int height, float *to);
 bool rl_view_saliency(const rl_view *v, const uint8_t *from, int width, int height, float *to);
 

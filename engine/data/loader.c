@@ -1,6 +1,7 @@
-/* The loader. Position p counts samples over all epochs: p = epoch * samples + index. Threads claim positions in order,
-** at most `window` ahead of the consumer, and each position has its slot p mod window; so nothing depends on who
-** prepares what. The window is never longer than an epoch, so that at most two orders are alive. */
+/* The loader. Position p counts samples over all epochs: p = epoch * samples + index. Threads claim
+** positions in order, at most `window` ahead of the consumer, and each position has its slot p mod window;
+** so nothing depends on who prepares what. The window is never longer than an epoch, so that at most two
+** orders are alive. */
 #include "data/loader.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -76,31 +77,36 @@ static int row_at(rl_loader *l, int64_t position) { /* with the lock held */
 
 /* ---- one sample */
 
-static rl_status read_part(const rl_loader *l, const char *file, const rl_image *like, const char *kind, rl_image *out) {
+static rl_status read_part(const rl_loader *l, const char *file, const rl_image *like, const char *kind,
+                           rl_image *out) {
   char path[4096], shown[200];
   if (snprintf(path, sizeof path, "%s/%s", l->m->dir, file) >= (int)sizeof path)
     return rl_fail(RL_EARG, "image: a path is longer than 4095 bytes");
   RL_TRY(rl_image_read(out, path));
   if (like == NULL || (out->width == like->width && out->height == like->height)) return RL_OK;
   rl_status s = rl_fail(RL_EFORMAT, "image: \"%s\": this %s is %dx%d, its image %dx%d; make them equal",
-                        rl_quote(shown, sizeof shown, path, strlen(path)), kind, out->width, out->height, like->width,
-                        like->height);
+                        rl_quote(shown, sizeof shown, path, strlen(path)), kind, out->width, out->height,
+                        like->width, like->height);
   rl_image_drop(out);
   return s;
 }
 
-static rl_status fit(const rl_loader *l, rl_image *m, int channels, bool nearest, uint8_t *to) { /* empties *m */
+static rl_status fit(const rl_loader *l, rl_image *m, int channels, bool nearest,
+                     uint8_t *to) { /* empties *m */
   rl_image sized = {0};
   rl_status s = rl_image_channels(m, channels);
-  if (s == RL_OK && nearest) s = rl_image_resize_nearest(&sized, m, l->o.width, l->o.height);
-  else if (s == RL_OK) s = rl_image_resize(&sized, m, l->o.width, l->o.height);
+  if (s == RL_OK && nearest)
+    s = rl_image_resize_nearest(&sized, m, l->o.width, l->o.height);
+  else if (s == RL_OK)
+    s = rl_image_resize(&sized, m, l->o.width, l->o.height);
   if (s == RL_OK) memcpy(to, sized.pixels, rl_image_bytes(&sized));
   rl_image_drop(&sized);
   rl_image_drop(m);
   return s;
 }
 
-static rl_status prepare(const rl_loader *l, const rl_row *r, uint8_t *to) { /* what does not change with the epoch */
+static rl_status prepare(const rl_loader *l, const rl_row *r,
+                         uint8_t *to) { /* what does not change with the epoch */
   rl_image m = {0}, part;
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
   RL_TRY(read_part(l, r->file, NULL, "image", &m));
@@ -145,11 +151,15 @@ static void finish(const rl_loader *l, uint32_t epoch, const uint8_t *bytes, slo
   bytes += pixels * (size_t)l->o.channels;
   s->has_mask = l->masks && r->mask[0] != '\0';
   s->has_saliency = l->saliency && r->saliency[0] != '\0';
-  if (s->has_mask) rl_view_mask(&v, bytes, l->o.width, l->o.height, s->mask);
-  else if (l->masks) memset(s->mask, 0, pixels * sizeof(float));
+  if (s->has_mask)
+    rl_view_mask(&v, bytes, l->o.width, l->o.height, s->mask);
+  else if (l->masks)
+    memset(s->mask, 0, pixels * sizeof(float));
   if (l->masks) bytes += pixels;
-  if (s->has_saliency) s->has_saliency = rl_view_saliency(&v, bytes, l->o.width, l->o.height, s->saliency);
-  else if (l->saliency) memset(s->saliency, 0, pixels * sizeof(float));
+  if (s->has_saliency)
+    s->has_saliency = rl_view_saliency(&v, bytes, l->o.width, l->o.height, s->saliency);
+  else if (l->saliency)
+    memset(s->saliency, 0, pixels * sizeof(float));
 }
 
 static void process(rl_loader *l, int64_t position, slot *s) {
@@ -161,9 +171,12 @@ static void process(rl_loader *l, int64_t position, slot *s) {
     if (s->status == RL_OK) s->status = prepare(l, &l->m->row[s->row], fresh);
     have = fresh;
   }
-  if (s->status == RL_OK) finish(l, (uint32_t)(position / l->n), have, s);
-  else snprintf(s->text, sizeof s->text, "%s", rl_error_text());
-  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) rl_mem_free(fresh, l->sample_bytes);
+  if (s->status == RL_OK)
+    finish(l, (uint32_t)(position / l->n), have, s);
+  else
+    snprintf(s->text, sizeof s->text, "%s", rl_error_text());
+  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh)))
+    rl_mem_free(fresh, l->sample_bytes);
 }
 
 /* ---- threads */
@@ -238,12 +251,15 @@ static void advance(rl_loader *l) { /* the sample's slot may be used again */
 /* ---- opening and closing */
 
 static rl_status check_options(const rl_loader_options *o) {
-  if (o->batch < 1 || o->batch > 65536) return rl_fail(RL_EARG, "loader: batch = %d is not between 1 and 65536", o->batch);
+  if (o->batch < 1 || o->batch > 65536)
+    return rl_fail(RL_EARG, "loader: batch = %d is not between 1 and 65536", o->batch);
   if (o->width < 1 || o->height < 1 || o->width > 8192 || o->height > 8192)
     return rl_fail(RL_EARG, "loader: size %dx%d, each side must be 1 to 8192", o->height, o->width);
-  if (o->channels != 1 && o->channels != 3) return rl_fail(RL_EARG, "loader: channels = %d is neither 1 nor 3", o->channels);
+  if (o->channels != 1 && o->channels != 3)
+    return rl_fail(RL_EARG, "loader: channels = %d is neither 1 nor 3", o->channels);
   if (o->threads < 0 || o->threads > RL_LOADER_THREADS_MAX)
-    return rl_fail(RL_EARG, "loader: threads = %d is not between 0 and %d", o->threads, RL_LOADER_THREADS_MAX);
+    return rl_fail(RL_EARG, "loader: threads = %d is not between 0 and %d", o->threads,
+                   RL_LOADER_THREADS_MAX);
   for (int i = 0; i < o->channels; i++)
     if (!(o->std[i] > 0)) return rl_fail(RL_EARG, "loader: std = %g is not positive", o->std[i]);
   return rl_augment_check(&o->augment);
@@ -260,8 +276,8 @@ static rl_status choose_rows(rl_loader *l) {
     l->saliency = l->saliency || r->saliency[0] != '\0';
   }
   if (l->n > 0) return RL_OK;
-  return rl_fail(RL_EARG, "loader: no row of \"%s\" is in split \"%s\"; fill the manifest's column split", l->m->dir,
-                 rl_split_name(l->o.split));
+  return rl_fail(RL_EARG, "loader: no row of \"%s\" is in split \"%s\"; fill the manifest's column split",
+                 l->m->dir, rl_split_name(l->o.split));
 }
 
 static rl_status alloc_slot(rl_loader *l, slot *s) {
@@ -278,7 +294,8 @@ static rl_status alloc_slot(rl_loader *l, slot *s) {
 static rl_status alloc_all(rl_loader *l) {
   int ahead = l->o.threads == 0 ? 1 : l->o.batch + 2 * l->o.threads;
   l->window = ahead < l->n ? ahead : l->n;
-  l->sample_bytes = (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->saliency);
+  l->sample_bytes =
+      (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->saliency);
   l->slots = calloc((size_t)l->window, sizeof *l->slots);
   l->bad = calloc((size_t)l->n / 100 + 2, sizeof *l->bad);
   l->cache = calloc((size_t)l->m->rows, sizeof *l->cache);
@@ -364,7 +381,8 @@ static rl_status note_bad(rl_loader *l, const slot *s) {
   while (i < l->bads && l->bad[i].row != s->row) i++;
   if (i < l->bads) return RL_OK; /* met in an earlier epoch */
   if (l->bads >= (l->n >= 200 ? l->n / 100 : 1))
-    return rl_fail_plain(RL_EFORMAT, "loader: more than 1 %% of %d files cannot be read, the last: %s", l->n, s->text);
+    return rl_fail_plain(RL_EFORMAT, "loader: more than 1 %% of %d files cannot be read, the last: %s", l->n,
+                         s->text);
   l->bad[i].row = s->row;
   memcpy(l->bad[i].text, s->text, sizeof s->text);
   l->bads++;
@@ -410,11 +428,14 @@ void rl_loader_tell(const rl_loader *l, uint32_t *epoch, int *index) {
 
 rl_status rl_loader_seek(rl_loader *l, uint32_t epoch, int index) {
   if (index < 0 || index > l->n)
-    return rl_fail(RL_EARG, "loader: %d samples of an epoch cannot be used up, it has %d; is it the same data set?", index,
-                   l->n);
+    return rl_fail(RL_EARG,
+                   "loader: %d samples of an epoch cannot be used up, it has %d; is it the same data set?",
+                   index, l->n);
   bool ahead = l->index == l->n && epoch == l->epoch + 1 && index == 0; /* the next epoch is being prepared */
-  if (ahead) pthread_mutex_lock(&l->lock);
-  else halt(l);
+  if (ahead)
+    pthread_mutex_lock(&l->lock);
+  else
+    halt(l);
   l->epoch = epoch;
   l->index = index;
   pthread_mutex_unlock(&l->lock);

@@ -1,6 +1,6 @@
-/* loader.h: batches of decoded images, prepared ahead of training by threads of its own. Order and random draws are
-** functions of (seed, epoch, row) alone, so batches do not depend on the number of threads, and a cursor restores
-** them exactly. One consumer: every call but the threads' own work comes from one thread. */
+/* loader.h: batches of decoded images, prepared ahead of training by threads of its own. Order and random
+** draws are functions of (seed, epoch, row) alone, so batches do not depend on the number of threads, and a
+** cursor restores them exactly. One consumer: every call but the threads' own work comes from one thread. */
 #ifndef RL_DATA_LOADER_H
 #define RL_DATA_LOADER_H
 
@@ -13,7 +13,7 @@ typedef struct rl_loader_options {
   int split; /* RL_SPLIT_NONE: all rows */
   int batch, height, width, channels;
   bool shuffle, drop_last; /* drop_last: no smaller batch at the end of an epoch */
-  bool skip_bad;           /* unreadable files are counted and left out, up to 1 % of the rows; else they fail */
+  bool skip_bad; /* unreadable files are counted and left out, up to 1 % of the rows; else they fail */
   rl_augment augment;
   uint64_t seed;
   int threads;        /* 0: the calling thread decodes */
@@ -23,7 +23,7 @@ typedef struct rl_loader_options {
 
 typedef struct rl_loader rl_loader;
 
-typedef struct rl_batch { /* buffers of the caller's, for `batch` samples */
+typedef struct rl_batch {           /* buffers of the caller's, for `batch` samples */
   float *image;                     /* N x H x W x C in memory */
   float *mask, *saliency;           /* N x H x W, or NULL: not wanted */
   int64_t *label;                   /* class from 0; -1 where there is none */
@@ -35,12 +35,13 @@ typedef struct rl_batch { /* buffers of the caller's, for `batch` samples */
 rl_status rl_loader_open(rl_loader **out, const rl_manifest *m, const rl_loader_options *o);
 void rl_loader_close(rl_loader **l); /* takes NULL; waits for its threads */
 
-int rl_loader_samples(const rl_loader *l);     /* of an epoch */
-int rl_loader_upcoming(const rl_loader *l);    /* at most so many samples come next; 0 at the end of an epoch */
-bool rl_loader_has_masks(const rl_loader *l);  /* any row of the split */
+int rl_loader_samples(const rl_loader *l);  /* of an epoch */
+int rl_loader_upcoming(const rl_loader *l); /* at most so many samples come next; 0 at the end of an epoch */
+bool rl_loader_has_masks(const rl_loader *l); /* any row of the split */
 bool rl_loader_has_saliency(const rl_loader *l);
 
-/* Fills up to `batch` samples; *n of them. *n = 0 ends the epoch, and the cursor then stands at the next one. */
+/* Fills up to `batch` samples; *n of them. *n = 0 ends the epoch, and the cursor then stands at the next
+** one. */
 rl_status rl_loader_next(rl_loader *l, rl_batch *b, int *n);
 
 /* The cursor: `index` samples of `epoch` are used up, skipped ones included. */
@@ -48,6 +49,7 @@ void rl_loader_tell(const rl_loader *l, uint32_t *epoch, int *index);
 rl_status rl_loader_seek(rl_loader *l, uint32_t epoch, int index);
 
 /* Files that were skipped so far, in the order of being met: row and text, valid until the next call. */
-int rl_loader_bad(const rl_loader *l, int i, int *row, const char **text); /* returns how many; i may be past them */
+int rl_loader_bad(const rl_loader *l, int i, int *row,
+                  const char **text); /* returns how many; i may be past them */
 
 #endif

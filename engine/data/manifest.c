@@ -1,4 +1,5 @@
-/* Reading and checking a manifest. Strings lie in one block that does not move any more once all rows are read. */
+/* Reading and checking a manifest. Strings lie in one block that does not move any more once all rows are
+** read. */
 #include "data/manifest.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -54,10 +55,11 @@ int rl_manifest_column(const rl_manifest *m, const char *name) {
 
 /* ---- rows */
 
-static rl_status bad_cell(const reader *r, int line, int column, const char *what, const char *value, const char *advice) {
+static rl_status bad_cell(const reader *r, int line, int column, const char *what, const char *value,
+                          const char *advice) {
   char shown[RL_NAMEBUF];
-  return rl_fail(RL_EFORMAT, "manifest: %s:%d:%d: %s \"%s\"%s", r->shown, line, column, what, rl_file_name(shown, value),
-                 advice);
+  return rl_fail(RL_EFORMAT, "manifest: %s:%d:%d: %s \"%s\"%s", r->shown, line, column, what,
+                 rl_file_name(shown, value), advice);
 }
 
 static rl_status keep(reader *r, const char *text) { /* as an offset in cells */
@@ -76,14 +78,16 @@ static rl_status read_header(reader *r) {
     const char *name = r->csv.field[i].text;
     for (int j = 0; j < i; j++)
       if (strcmp(r->csv.field[j].text, name) == 0)
-        return bad_cell(r, r->csv.row_line, r->csv.field[i].column, "two columns are called", name, "; rename one");
+        return bad_cell(r, r->csv.row_line, r->csv.field[i].column, "two columns are called", name,
+                        "; rename one");
     for (int k = 0; k < KNOWN; k++)
       if (strcmp(known[k], name) == 0) r->at[k] = i;
     RL_TRY(keep(r, name));
   }
   r->m->columns = r->csv.fields;
   if (r->at[FILE_] >= 0) return RL_OK;
-  return rl_fail(RL_EFORMAT, "manifest: %s:%d:1: column \"file\" is missing; the first line names the columns", r->shown,
+  return rl_fail(RL_EFORMAT,
+                 "manifest: %s:%d:1: column \"file\" is missing; the first line names the columns", r->shown,
                  r->csv.row_line);
 }
 
@@ -99,16 +103,18 @@ static bool leaves_folder(const char *path) { /* absolute, or with a ".." in it 
 static rl_status check_row(reader *r) { /* what needs line and column */
   const rl_csv *c = &r->csv;
   if (c->fields != r->m->columns)
-    return rl_fail(RL_EFORMAT, "manifest: %s:%d:1: %d fields, the header has %d; add or remove commas", r->shown, c->row_line,
-                   c->fields, r->m->columns);
+    return rl_fail(RL_EFORMAT, "manifest: %s:%d:1: %d fields, the header has %d; add or remove commas",
+                   r->shown, c->row_line, c->fields, r->m->columns);
   const rl_csv_field *f = c->field;
   if (f[r->at[FILE_]].text[0] == '\0')
-    return bad_cell(r, c->row_line, f[r->at[FILE_]].column, "no file is named:", "", "; name one or remove the line");
+    return bad_cell(r, c->row_line, f[r->at[FILE_]].column, "no file is named:", "",
+                    "; name one or remove the line");
   static const int paths[] = {FILE_, MASK, SALIENCY};
   for (int i = 0; i < 3; i++) {
     int at = r->at[paths[i]];
     if (at >= 0 && leaves_folder(f[at].text))
-      return bad_cell(r, c->row_line, f[at].column, "a path leaves the folder:", f[at].text, "; move the file inside");
+      return bad_cell(r, c->row_line, f[at].column, "a path leaves the folder:", f[at].text,
+                      "; move the file inside");
   }
   int at = r->at[SPLIT];
   if (at >= 0 && f[at].text[0] != '\0' && rl_split_find(f[at].text) == RL_SPLIT_NONE)
@@ -131,7 +137,8 @@ static rl_status read_rows(reader *r) {
     if (left_out(r)) continue;
     for (int i = 0; i < r->csv.fields; i++) RL_TRY(keep(r, r->csv.field[i].text));
     RL_TRY(rl_bytes_put(&r->m->memory->lines, &r->csv.row_line, sizeof(int)));
-    if (++r->m->rows >= INT_MAX / RL_CSV_FIELDS_MAX) return rl_fail(RL_EFORMAT, "manifest: %s: too many rows", r->shown);
+    if (++r->m->rows >= INT_MAX / RL_CSV_FIELDS_MAX)
+      return rl_fail(RL_EFORMAT, "manifest: %s: too many rows", r->shown);
   }
 }
 
@@ -152,14 +159,17 @@ static bool looks_like_image(const char *name) {
 
 static int keep_image(const struct dirent *d) { return looks_like_image(d->d_name); }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+  return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static rl_status read_folder(reader *r) {
   struct dirent **list;
   char shown[RL_NAMEBUF];
   int n = scandir(r->m->dir, &list, keep_image, by_bytes), line = 0;
   if (n < 0)
-    return rl_fail(RL_EIO, "manifest: \"%s\": cannot open: %s", rl_file_name(shown, r->m->dir), strerror(errno));
+    return rl_fail(RL_EIO, "manifest: \"%s\": cannot open: %s", rl_file_name(shown, r->m->dir),
+                   strerror(errno));
   rl_status s = keep(r, "file");
   for (int i = 0; i < n; i++) {
     if (s == RL_OK) s = keep(r, list[i]->d_name);
@@ -171,7 +181,8 @@ static rl_status read_folder(reader *r) {
   r->m->columns = 1;
   r->m->rows = n;
   if (s == RL_OK && n == 0)
-    s = rl_fail(RL_EFORMAT, "manifest: \"%s\" has neither manifest.csv nor PNG or JPEG files; name the data set's folder",
+    s = rl_fail(RL_EFORMAT,
+                "manifest: \"%s\" has neither manifest.csv nor PNG or JPEG files; name the data set's folder",
                 rl_file_name(shown, r->m->dir));
   return s;
 }
@@ -198,8 +209,10 @@ static rl_status take_cells(reader *r) { /* offsets become pointers; rows are fi
   for (int i = 0; i < m->rows; i++) {
     const char *v[KNOWN], **of = m->cell + (size_t)i * (size_t)m->columns;
     for (int j = 0; j < KNOWN; j++) v[j] = r->at[j] >= 0 ? of[r->at[j]] : "";
-    m->row[i] = (rl_row){v[FILE_], v[LABEL], v[MASK], v[SALIENCY], v[GROUP], rl_split_find(v[SPLIT]), -1,
-                         ((const int *)(const void *)k->lines.data)[i]};
+    m->row[i] = (rl_row){v[FILE_], v[LABEL],
+                         v[MASK],  v[SALIENCY],
+                         v[GROUP], rl_split_find(v[SPLIT]),
+                         -1,       ((const int *)(const void *)k->lines.data)[i]};
   }
   return RL_OK;
 }
@@ -207,7 +220,8 @@ static rl_status take_cells(reader *r) { /* offsets become pointers; rows are fi
 static bool inside(reader *r, const char *path) { /* links are followed, but only inside */
   char real[PATH_MAX];
   size_t n = strlen(r->root);
-  return realpath(path, real) != NULL && strncmp(real, r->root, n) == 0 && (real[n] == '/' || real[n] == '\0');
+  return realpath(path, real) != NULL && strncmp(real, r->root, n) == 0 &&
+         (real[n] == '/' || real[n] == '\0');
 }
 
 /* 0 fine, 1 missing, 2 leaves the folder by a link. A folder is looked up once per run of rows in it. */
@@ -232,23 +246,25 @@ static rl_status check_files(reader *r) {
   const char *first = NULL, *kind = NULL;
   int line = 0, missing = 0;
   char shown[RL_NAMEBUF], more[60] = "";
-  if (realpath(m->dir, r->root) == NULL) return rl_fail(RL_EIO, "manifest: %s: cannot open its folder", r->shown);
+  if (realpath(m->dir, r->root) == NULL)
+    return rl_fail(RL_EIO, "manifest: %s: cannot open its folder", r->shown);
   for (int i = 0; i < m->rows; i++) {
     const char *files[3] = {m->row[i].file, m->row[i].mask, m->row[i].saliency};
     static const char *const kinds[3] = {"image", "mask", "saliency map"};
     for (int k = 0; k < 3; k++) {
       int wrong = files[k][0] == '\0' ? 0 : look_at(r, files[k]);
       if (wrong == 2)
-        return rl_fail(RL_EFORMAT, "manifest: %s:%d: %s \"%s\" is a link out of the folder; move the file inside", r->shown,
-                       m->row[i].line, kinds[k], rl_file_name(shown, files[k]));
+        return rl_fail(RL_EFORMAT,
+                       "manifest: %s:%d: %s \"%s\" is a link out of the folder; move the file inside",
+                       r->shown, m->row[i].line, kinds[k], rl_file_name(shown, files[k]));
       if (wrong != 1) continue;
       if (missing++ == 0) first = files[k], kind = kinds[k], line = m->row[i].line;
     }
   }
   if (missing == 0) return RL_OK;
   if (missing > 1) snprintf(more, sizeof more, ", and %d more", missing - 1);
-  return rl_fail(RL_EFORMAT, "manifest: %s:%d: %s \"%s\" does not exist%s; correct the paths", r->shown, line, kind,
-                 rl_file_name(shown, first), more);
+  return rl_fail(RL_EFORMAT, "manifest: %s:%d: %s \"%s\" does not exist%s; correct the paths", r->shown, line,
+                 kind, rl_file_name(shown, first), more);
 }
 
 static const char *group_of(const rl_row *r) { return r->group[0] != '\0' ? r->group : r->file; }
@@ -272,15 +288,19 @@ static rl_status check_groups(reader *r) { /* no split parts a group; a row with
   for (int i = 1; i < m->rows && s == RL_OK; i++) {
     const rl_row *a = order[i - 1], *b = order[i];
     if (strcmp(group_of(a), group_of(b)) != 0 || a->split == b->split) continue;
-    s = rl_fail(RL_EFORMAT, "manifest: %s:%d: %s \"%s\" is in split \"%s\", but in \"%s\" at line %d; put it in one split",
-                r->shown, b->line, b->group[0] != '\0' ? "group" : "image", rl_file_name(shown, group_of(b)),
-                rl_split_name(b->split), rl_split_name(a->split), a->line);
+    s = rl_fail(
+        RL_EFORMAT,
+        "manifest: %s:%d: %s \"%s\" is in split \"%s\", but in \"%s\" at line %d; put it in one split",
+        r->shown, b->line, b->group[0] != '\0' ? "group" : "image", rl_file_name(shown, group_of(b)),
+        rl_split_name(b->split), rl_split_name(a->split), a->line);
   }
   rl_mem_free(block, bytes);
   return s;
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static int find_class(const rl_manifest *m, const char *label) {
   for (int i = 0; i < m->classes; i++)
@@ -291,7 +311,8 @@ static int find_class(const rl_manifest *m, const char *label) {
 static rl_status add_class(reader *r, const char *label, int line) {
   rl_manifest *m = r->m;
   if (m->classes == 1000)
-    return rl_fail(RL_EFORMAT, "manifest: %s:%d: more than 1000 classes; is label the right column?", r->shown, line);
+    return rl_fail(RL_EFORMAT, "manifest: %s:%d: more than 1000 classes; is label the right column?",
+                   r->shown, line);
   m->class_name[m->classes++] = label;
   return RL_OK;
 }
@@ -314,7 +335,8 @@ static rl_status name_classes(reader *r) {
   for (int i = 0; i < m->rows; i++) train = train || m->row[i].split == RL_SPLIT_TRAIN;
   for (int i = 0; !given && i < m->rows; i++) {
     const rl_row *row = &m->row[i];
-    if (row->label[0] == '\0' || (train && row->split != RL_SPLIT_TRAIN) || find_class(m, row->label) >= 0) continue;
+    if (row->label[0] == '\0' || (train && row->split != RL_SPLIT_TRAIN) || find_class(m, row->label) >= 0)
+      continue;
     RL_TRY(add_class(r, row->label, row->line));
   }
   if (!given && m->classes > 1) qsort(m->class_name, (size_t)m->classes, sizeof *m->class_name, by_text);
@@ -329,7 +351,8 @@ static rl_status set_classes(reader *r) {
     if (row->label[0] == '\0') continue;
     row->class = find_class(m, row->label);
     if (row->class < 0)
-      return rl_fail(RL_EFORMAT, "manifest: %s:%d: label \"%s\" is not among the %d classes%s; list it or leave it out",
+      return rl_fail(RL_EFORMAT,
+                     "manifest: %s:%d: label \"%s\" is not among the %d classes%s; list it or leave it out",
                      r->shown, row->line, rl_file_name(shown, row->label), m->classes,
                      r->options != NULL && r->options->classes != NULL ? " given" : " of train");
   }
@@ -345,7 +368,8 @@ static rl_status read_all(reader *r) {
   snprintf(r->shown, sizeof r->shown, "\"%s\"", rl_file_name(shown, r->path));
   RL_TRY(access(r->path, F_OK) == 0 ? read_csv(r) : read_folder(r));
   if (m->rows == 0) return rl_fail(RL_EFORMAT, "manifest: %s: has no rows; add some", r->shown);
-  for (int i = 0; r->options != NULL && i < r->options->n_classes; i++) more += strlen(r->options->classes[i]) + 1;
+  for (int i = 0; r->options != NULL && i < r->options->n_classes; i++)
+    more += strlen(r->options->classes[i]) + 1;
   RL_TRY(rl_bytes_reserve(&m->memory->text, more));
   RL_TRY(take_cells(r));
   RL_TRY(check_files(r));

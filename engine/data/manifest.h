@@ -1,5 +1,6 @@
-/* manifest.h: a data set is a folder with manifest.csv: file,label,split,mask,saliency,group (all but `file` may be
-** missing; further columns are kept). Without a manifest, the folder's PNG and JPEG files are rows without labels. */
+/* manifest.h: a data set is a folder with manifest.csv: file,label,split,mask,saliency,group (all but
+** `file` may be missing; further columns are kept). Without a manifest, the folder's PNG and JPEG files are
+** rows without labels. */
 #ifndef RL_DATA_MANIFEST_H
 #define RL_DATA_MANIFEST_H
 
@@ -33,8 +34,8 @@ typedef struct rl_manifest_options {
 rl_status rl_manifest_open(rl_manifest **out, const char *dir, const rl_manifest_options *options);
 void rl_manifest_close(rl_manifest **m); /* takes NULL; empties *m */
 
-const char *rl_split_name(int split);  /* "train", "val", "test" */
-int rl_split_find(const char *name);   /* RL_SPLIT_NONE if it is none */
+const char *rl_split_name(int split);                           /* "train", "val", "test" */
+int rl_split_find(const char *name);                            /* RL_SPLIT_NONE if it is none */
 int rl_manifest_column(const rl_manifest *m, const char *name); /* -1 if there is none */
 
 #endif

@@ -1,0 +1,55 @@
+-- rl.data: data sets as folders with a manifest, the chest phantom, and loaders.
+local core = require "rille.core"._data
+local Set = require "rille.data.set"
+local Loader = require "rille.data.loader"
+local options = require "rille.data.options"
+
+local data = {}
+
+---Open a data set: a folder with manifest.csv (file,label,split,mask,saliency,group; all but `file` optional)
+---or with PNG and JPEG files only. Every path is checked, and that no group is in two splits.
+---
+---Raises: `manifest: "DIR/manifest.csv":LINE:COLUMN: ...` for whatever is wrong.
+---@param dir string
+---@param opts? { classes: string[], leave_out: string[] } classes in order (default: the sorted labels of
+---  train); leave_out: labels whose rows are dropped
+---@return rille.Set
+function data.open(dir, opts)
+  opts = options.take("data.open", opts, { classes = false, leave_out = false })
+  return Set.new(dir, opts)
+end
+
+---Batches of a set, decoded ahead of training. See rille.data.loader for the options.
+---@param set rille.Set
+---@param opts? table
+---@return rille.Loader
+function data.loader(set, opts) return Loader.new(set, opts) end
+
+---Draw the chest phantom into a folder that data.open reads: simulated X-rays in the classes normal, chf and
+---pneumonia, with lung masks and gaze maps. The same arguments give the same bytes. Not for clinical use.
+---
+---Raises: `phantom: ...` when the folder has a manifest.csv already, or cannot be written.
+---@param dir string made if it is missing
+---@param opts? { n: integer, train: integer, val: integer, test: integer, size: integer, seed: integer }
+---  n = 300 patients, of which 70 % train, 10 % val, 20 % test unless these are given; size = 128; seed = 1
+---@return rille.Set
+function data.phantom(dir, opts)
+  opts = options.take("data.phantom", opts,
+    { n = 300, train = false, val = false, test = false, size = 128, seed = 1 })
+  local val = opts.val or (opts.train or opts.test) and 0 or opts.n // 10
+  local test = opts.test or (opts.train or opts.val) and 0 or opts.n // 5
+  local train = opts.train or (opts.val or opts.test) and 0 or opts.n - val - test
+  core.phantom_folder(dir, train, val, test, opts.size, opts.seed)
+  return data.open(dir)
+end
+
+---One phantom patient without files: u8 tensors 1 x size x size `image`, `mask`, `saliency`; `class`, a name;
+---and `fixations`, a list of { x, y, onset, duration } in pixels and seconds.
+---@param patient integer from 1
+---@param opts? { size: integer, seed: integer } size = 128, seed = 1
+function data.phantom_patient(patient, opts)
+  opts = options.take("data.phantom_patient", opts, { size = 128, seed = 1 })
+  return core.phantom_draw(opts.seed, patient, opts.size)
+end
+
+return data

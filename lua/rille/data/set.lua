@@ -1,0 +1,46 @@
+-- A data set: the rows of a manifest, checked.
+local core = require "rille.core"._data
+
+---@class rille.Set
+---@field dir string
+---@field classes string[] label k of a batch is classes[k]
+---@field columns string[] as in the manifest's first line
+---@field n integer rows
+local Set = {}
+Set.__index = Set
+
+function Set.new(dir, opts)
+  local manifest = core.open(dir, opts.classes or nil, opts.leave_out or nil)
+  local info = manifest:info()
+  return setmetatable(
+    { dir = dir, manifest = manifest, classes = info.classes, columns = info.columns, n = info.rows }, Set)
+end
+
+---Number of rows of a split, or of all.
+---@param split? "train"|"val"|"test"
+function Set:count(split)
+  local n = self.manifest:count(split)
+  return n
+end
+
+---Rows per class: by position, as `classes`, and by name.
+---@param split? "train"|"val"|"test"
+---@return table
+function Set:class_counts(split)
+  local _, counts = self.manifest:count(split)
+  for k, name in ipairs(self.classes) do counts[name] = counts[k] end
+  return counts
+end
+
+---One row as the manifest has it, texts by column, and its class's position (nil without a label).
+---@param index integer from 1; batch.index holds these
+function Set:row(index) return self.manifest:row(index) end
+
+function Set:__len() return self.n end
+
+function Set:__tostring()
+  return ("data set %s: %d rows (train %d, val %d, test %d), classes %s"):format(self.dir, self.n,
+    self:count "train", self:count "val", self:count "test", table.concat(self.classes, ", "))
+end
+
+return Set
