@@ -6,7 +6,8 @@
 
 int rl_push_failure(lua_State *L, rl_status s); /* nil, message, code; returns 3 */
 
-/* Pushes a fresh tensor; collects and tries once more when memory is short. On failure an empty handle is pushed. */
+/* Pushes a fresh tensor; collects and tries once more when memory is short. On failure an empty handle is
+** pushed. */
 rl_status rl_push_new(lua_State *L, rl_dtype dtype, const rl_shape *shape, rl_layout layout, rl_tensor **t);
 
 /* What they add to the table on top of the stack. */

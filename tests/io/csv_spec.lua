@@ -21,8 +21,10 @@ describe("csv", function()
     assert.same({ "b", "a" }, names)
   end)
   it("names line and column of what is wrong", function()
-    for text, where in pairs { ["a,b\n1\n"] = ':2:1: 1 fields, the header has 2', ['a\n"x'] = ":2:1: a quoted field",
-      ['a,b\n1,"x"y\n'] = ":2:6: text follows", ["a,b\n1,x\"\n"] = ":2:4: a quote inside", ["a\0b"] = ":1:2: a NUL",
+    for text, where in pairs { ["a,b\n1\n"] = ':2:1: 1 fields, the header has 2',
+      ['a\n"x'] = ":2:1: a quoted field",
+      ['a,b\n1,"x"y\n'] = ":2:6: text follows", ["a,b\n1,x\"\n"] = ":2:4: a quote inside",
+      ["a\0b"] = ":1:2: a NUL",
       ['a,b\n"x\ny",z"'] = ":3:5: a quote" } do
       files.refuses(rl.io.read_csv, files.write(dir .. "/b.csv", text), where)
     end

