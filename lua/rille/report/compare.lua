@@ -1,0 +1,197 @@
+-- Several runs as one table: mean and spread of each headline figure per recipe and varied options, and the
+-- paired differences to the first variant over the seeds that both have.
+
+local figures = require "rille.report.figures"
+local format = require "rille.report.format"
+local gates = require "rille.report.gates"
+local html = require "rille.report.html"
+local page = require "rille.report.page"
+local read = require "rille.report.read"
+local summary = require "rille.report.summary"
+
+local compare = {}
+
+-- Two-sided 95 % quantiles of Student's t for 1 to 10, 12, 15, 20 and 30 degrees of freedom.
+local T95 = { { 1, 12.706 }, { 2, 4.303 }, { 3, 3.182 }, { 4, 2.776 }, { 5, 2.571 }, { 6, 2.447 },
+  { 7, 2.365 }, { 8, 2.306 }, { 9, 2.262 }, { 10, 2.228 },
+  { 12, 2.179 }, { 15, 2.131 }, { 20, 2.086 }, { 30, 2.042 } }
+
+local function quantile(degrees)
+  local t = T95[1][2]
+  for _, pair in ipairs(T95) do
+    if pair[1] <= degrees then t = pair[2] end -- between two rows the wider one
+  end
+  return t
+end
+
+local function flatten(out, path, v)
+  local is_map = type(v) == "table" and next(v) ~= nil and #v == 0
+  if not is_map then
+    out[path] = format.value(v)
+    return
+  end
+  for k, inner in pairs(v) do flatten(out, (path == "" and "" or path .. ".") .. tostring(k), inner) end
+end
+
+-- Everything that may be varied, by path: options, the fields of stages, the preset.
+local function settings(info)
+  local out = { preset = info.preset and tostring(info.preset) or nil }
+  if type(info.options) == "table" then flatten(out, "", info.options) end
+  for _, stage in ipairs(type(info.stages) == "table" and info.stages or {}) do
+    if type(stage) == "table" then
+      local path = "stages." .. tostring(stage.name) .. "."
+      for _, key in ipairs { "trains", "losses", "optimiser", "ends" } do
+        if stage[key] ~= nil then out[path .. key] = format.value(stage[key]) end
+      end
+      out[path .. "gate"] = gates.name(stage.gate)
+    end
+  end
+  return out
+end
+
+local function load(dirs)
+  local runs = {}
+  for k, dir in ipairs(dirs) do
+    local run = read.run(dir)
+    runs[k] = { dir = dir, recipe = summary.recipe(run), seed = run.info.seed, values = {},
+      settings = settings(run.info), figures = figures.headline(run.metrics.metrics) }
+    for _, f in ipairs(runs[k].figures) do runs[k].values[f.key] = f.value end
+  end
+  return runs
+end
+
+-- Paths whose value differs between runs of one recipe.
+local function varied(runs)
+  local first, differs = {}, {}
+  for _, run in ipairs(runs) do
+    first[run.recipe] = first[run.recipe] or run.settings
+    for _, pair in ipairs { { run.settings, first[run.recipe] }, { first[run.recipe], run.settings } } do
+      for path, v in pairs(pair[1]) do differs[path] = differs[path] or pair[2][path] ~= v or nil end
+    end
+  end
+  differs.seed = nil
+  return figures.keys(differs)
+end
+
+local function group(runs, paths)
+  local groups, by_key = {}, {}
+  for _, run in ipairs(runs) do
+    local parts = { run.recipe }
+    for k, path in ipairs(paths) do parts[k + 1] = run.settings[path] or "–" end
+    local key = table.concat(parts, "\0")
+    if not by_key[key] then
+      by_key[key] = { recipe = run.recipe, cells = parts, runs = {} }
+      groups[#groups + 1] = by_key[key]
+    end
+    table.insert(by_key[key].runs, run)
+  end
+  return groups
+end
+
+---Mean and standard deviation (over n - 1) of the numbers in a list.
+---@param list number[]
+---@return number? mean, number? std nil for fewer than two
+function compare.spread(list)
+  local n, sum, squares = #list, 0, 0
+  if n == 0 then return nil end
+  for _, v in ipairs(list) do sum = sum + v end
+  for _, v in ipairs(list) do squares = squares + (v - sum / n) ^ 2 end
+  return sum / n, n > 1 and math.sqrt(squares / (n - 1)) or nil
+end
+
+local function values_of(g, key)
+  local out = {}
+  for _, run in ipairs(g.runs) do out[#out + 1] = run.values[key] end
+  return out
+end
+
+local function columns(runs)
+  local out, seen = {}, {}
+  for _, run in ipairs(runs) do
+    for _, f in ipairs(run.figures) do
+      if not seen[f.key] then out[#out + 1], seen[f.key] = f.key, true end
+    end
+  end
+  return out
+end
+
+local function means(groups, paths, keys)
+  local head, rows, left = { "Recipe" }, {}, {}
+  for k, path in ipairs(paths) do head[k + 1], left[k + 1] = path, true end
+  head[#head + 1] = "Runs"
+  for _, key in ipairs(keys) do head[#head + 1] = figures.name(key) end
+  for r, g in ipairs(groups) do
+    rows[r] = table.move(g.cells, 1, #g.cells, 1, {})
+    table.insert(rows[r], #g.runs)
+    for _, key in ipairs(keys) do
+      local mean, std = compare.spread(values_of(g, key))
+      table.insert(rows[r], format.metric(mean) .. (std and " ± " .. format.metric(std) or ""))
+    end
+  end
+  return html.table(head, rows, { left = left })
+end
+
+local function paired(a, b, key)
+  local by_seed, out = {}, {}
+  for _, run in ipairs(a.runs) do by_seed[tostring(run.seed)] = run.seed and run.values[key] end
+  for _, run in ipairs(b.runs) do
+    local other, own = by_seed[tostring(run.seed)], run.values[key]
+    if other and own then out[#out + 1] = own - other end
+  end
+  return out
+end
+
+local function differences(groups, keys)
+  local rows, first = {}, {}
+  for _, g in ipairs(groups) do
+    local base = first[g.recipe]
+    first[g.recipe] = base or g
+    for _, key in ipairs(base and keys or {}) do
+      local list = paired(base, g, key)
+      local mean, std = compare.spread(list)
+      local reach = std and quantile(#list - 1) * std / math.sqrt(#list)
+      if mean then
+        rows[#rows + 1] = { table.concat(g.cells, ", "), figures.name(key), #list, format.metric(mean),
+          reach and format.interval { mean - reach, mean + reach } or "" }
+      end
+    end
+  end
+  if #rows == 0 then return nil end
+  return "<h2>Paired differences to the first variant</h2>" .. html.table(
+    { "Variant", "Figure", "Seeds", "Mean difference", "95 % interval" }, rows, { left = { [2] = true } }) ..
+    html.p("Runs of equal seed are paired; the interval is Student's, over seeds.", "note")
+end
+
+local function every_run(runs, keys)
+  local head, rows = { "Run", "Recipe", "Seed" }, {}
+  for _, key in ipairs(keys) do head[#head + 1] = figures.name(key) end
+  for r, run in ipairs(runs) do
+    rows[r] = { run.dir, run.recipe, run.seed and format.value(run.seed) or "–" }
+    for _, key in ipairs(keys) do table.insert(rows[r], format.metric(run.values[key])) end
+  end
+  return "<h2>Every run</h2>" .. html.table(head, rows, { left = { [2] = true } })
+end
+
+---Write one page that compares runs.
+---
+---Runs are grouped by recipe and by all options, stage fields and presets that differ between runs of it;
+---mean and standard deviation (over n - 1) run over the seeds of a group.
+---Raises: "compare: ..." when no folders are given; "report: ..." when a folder holds no run.
+---@param run_dirs string[]
+---@param out string file
+---@return string path
+function compare.write(run_dirs, out)
+  if type(run_dirs) ~= "table" or #run_dirs == 0 then
+    error("compare: no runs given; give a list of run folders", 2)
+  end
+  local runs = load(run_dirs)
+  local paths, keys = varied(runs), columns(runs)
+  local groups = group(runs, paths)
+  local body = { "<header><h1>" .. #runs .. " runs side by side</h1></header>",
+    "<h2>Mean ± standard deviation over the runs of each variant</h2>" .. means(groups, paths, keys) }
+  body[#body + 1] = differences(groups, keys)
+  body[#body + 1] = every_run(runs, keys)
+  return page.save(out, page.document("rille: " .. #runs .. " runs", body))
+end
+
+return compare
