@@ -7,12 +7,14 @@ local svg = require "rille.plot.svg"
 local KNOWN = "bars title width xlim digits"
 local ROW, MOST_NAME = 24, 170
 
+local function figure(bar, digits) return bar.text or string.format("%." .. digits .. "g", bar.value) end
+
 local function measure(bars, digits)
   local names, figures = 0, 0
   for k, bar in ipairs(bars) do
     if not math.type(bar.value) then error("plot.bars: bar " .. k .. " has no value; give a number", 3) end
     names = math.max(names, svg.width(svg.fit(bar.name or "", MOST_NAME)))
-    figures = math.max(figures, svg.width(string.format("%." .. digits .. "g", bar.value)))
+    figures = math.max(figures, svg.width(figure(bar, digits)))
   end
   return names + 12, figures + 12
 end
@@ -37,14 +39,14 @@ local function put_bar(parts, bar, y, x, left, right, digits)
     local a, b, m = x.at(bar.interval[1]), x.at(bar.interval[2]), y + 4 + (ROW - 9) / 2
     svg.put(parts, '<path class="whisker" d="M%s %sH%sM%s %sv8M%s %sv8"/>', a, m, b, a, m - 4, b, m - 4)
   end
-  parts[#parts + 1] = svg.text(right + 8, y + 15, string.format("%." .. digits .. "g", bar.value))
+  parts[#parts + 1] = svg.text(right + 8, y + 15, figure(bar, digits))
 end
 
 ---Draw bars.
 ---Raises: "plot.bars: ..." when a bar has no value.
----@param opts { bars: { name: string, value: number, interval: number[]?, is_main: boolean? }[],
----  title: string?, width: number?, xlim: number[]?, digits: integer? }
----  is_main = false: grey, for what one compares with; digits: significant ones, default 3
+---@param opts { bars: { name: string, value: number, text: string?, interval: number[]?,
+---  is_main: boolean? }[], title: string?, width: number?, xlim: number[]?, digits: integer? } text: shown for the value; is_main =
+---  false: grey, for what one compares with; digits: significant ones where there is no text, default 3
 ---@return string svg
 local function bars(opts)
   svg.options("plot.bars", opts, KNOWN)

@@ -96,7 +96,10 @@ function compare.spread(list)
   if n == 0 then return nil end
   for _, v in ipairs(list) do sum = sum + v end
   for _, v in ipairs(list) do squares = squares + (v - sum / n) ^ 2 end
-  return sum / n, n > 1 and math.sqrt(squares / (n - 1)) or nil
+  local mean, std = sum / n, n > 1 and math.sqrt(squares / (n - 1)) or nil
+  -- Equal values leave a last bit or two of the mean's rounding, which is no spread.
+  if std and std < 1e-12 * math.abs(mean) then std = 0 end
+  return mean, std
 end
 
 local function values_of(g, key)

@@ -36,6 +36,18 @@ function figures.name(key) return NAMES[key] or (key:gsub("_", " ")) end
 ---@return boolean
 function figures.is_less_better(key) return LESS_IS_BETTER[key] == true end
 
+---Put metric keys into the order of headlines, in place.
+---@param keys string[]
+---@return string[] keys
+function figures.sort(keys)
+  table.sort(keys, function(a, b)
+    local p, q = RANK[a] or 99, RANK[b] or 99
+    if p ~= q then return p < q end
+    return a < b
+  end)
+  return keys
+end
+
 local function figure(key, v, metrics)
   local interval = metrics[key .. "_interval"]
   if format.is_number(v) then return { key = key, value = v, interval = interval } end
@@ -51,12 +63,9 @@ end
 ---  is_mean: boolean? }[]
 function figures.headline(metrics)
   local out = {}
-  for _, key in ipairs(figures.keys(metrics)) do out[#out + 1] = figure(key, metrics[key], metrics) end
-  table.sort(out, function(a, b)
-    local p, q = RANK[a.key] or 99, RANK[b.key] or 99
-    if p ~= q then return p < q end
-    return a.key < b.key
-  end)
+  for _, key in ipairs(figures.sort(figures.keys(metrics))) do
+    out[#out + 1] = figure(key, metrics[key], metrics)
+  end
   return out
 end
 

@@ -111,14 +111,14 @@ local function heat_maps(run, stage, charts)
   local cos, lim = table_of(stage, rows, "cos")
   if cos then
     charts[#charts + 1] = html.figure(plot.heat { values = cos, rows = names, xlim = lim,
-      title = stage.name .. ": where the tasks agree (blue) and conflict (brown), layer by layer",
-      xlabel = "step of the run", label = "cosine" }, note, "wide")
+      xlabel = "step of the run", label = "cosine" }, note, "wide",
+      stage.name .. ": where the tasks agree (blue) and conflict (brown), layer by layer")
   end
   local open = table_of(stage, rows, "open")
   if open then
     charts[#charts + 1] = html.figure(plot.heat { values = open, rows = names, xlim = lim, diverging = false,
-      title = stage.name .. ": share of steps let through, layer by layer", xlabel = "step of the run",
-      label = "share open" }, note, "wide")
+      xlabel = "step of the run", label = "share open" }, note, "wide",
+      stage.name .. ": share of steps let through, layer by layer")
   end
 end
 

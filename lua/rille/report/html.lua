@@ -49,11 +49,14 @@ end
 ---@param chart string svg
 ---@param note? string escaped here
 ---@param class? "wide"|"small" wide: a whole row; on a phone it scrolls instead of shrinking too far
+---@param title? string escaped here; for wide charts, whose own title would scroll away
 ---@return string
-function html.figure(chart, note, class)
+function html.figure(chart, note, class, title)
   local caption = note and "<figcaption>" .. svg.escape(note) .. "</figcaption>" or ""
   class = class and ' class="' .. class .. '"' or ""
-  return "<figure" .. class .. '><div class="scroll">' .. chart .. "</div>" .. caption .. "</figure>"
+  local head = title and '<div class="title">' .. svg.escape(title) .. "</div>" or ""
+  return "<figure" .. class .. ">" .. head .. '<div class="scroll">' .. chart .. "</div>" .. caption ..
+    "</figure>"
 end
 
 ---A paragraph.

@@ -60,7 +60,7 @@ local function class_table(run, classes)
   local head, rows = { "Class" }, {}
   for _, key in ipairs(keys) do
     head[#head + 1] = figures.name(key)
-    if key == "auc" then head[#head + 1] = "interval" end
+    if key == "auc" then head[#head + 1] = "Interval" end
   end
   for r, class in ipairs(classes) do
     rows[r] = { class }

@@ -18,7 +18,7 @@ p{max-width:75ch;margin:.4rem 0}.question{font-size:1.12rem}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:1rem 0 0;font-size:.9rem}a{color:var(--link)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.7rem}
 .card{background:var(--panel);border-radius:8px;padding:.6rem .8rem}
-.card .name::first-letter,th::first-letter{text-transform:uppercase}
+.card .name::first-letter{text-transform:uppercase}
 .card .name,.card .below{font-size:.8rem;color:var(--soft)}
 .card .value{font-size:1.5rem;line-height:1.3;font-weight:600;font-variant-numeric:tabular-nums}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));
@@ -30,14 +30,15 @@ th,td{padding:.3rem .7rem;text-align:right;vertical-align:top;
   border-bottom:1px solid var(--edge);white-space:nowrap}
 th{font-weight:600;color:var(--soft)}th.l,td.l{text-align:left}
 th:first-child,td:first-child{padding-left:0}
-table.texts td.l{white-space:normal;overflow-wrap:anywhere;min-width:7rem}code,pre{font-size:.82rem}
+table.texts td.l{white-space:normal;overflow-wrap:break-word;max-width:60rem}
+table.texts td:last-child.l{min-width:9rem}code,pre{font-size:.82rem}
 pre{background:var(--panel);padding:.8rem;border-radius:8px;overflow-x:auto;
   white-space:pre-wrap;overflow-wrap:anywhere}
 td code{white-space:pre-wrap;overflow-wrap:anywhere}
 .grid-of{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:.9rem 1.8rem;
   align-items:start}
 figure{margin:.6rem 0;min-width:0;break-inside:avoid}figcaption{max-width:75ch;margin-top:.2rem}
-figure .plot{display:block;width:100%;max-width:580px}
+figure .title{font-size:.95rem;font-weight:600}figure .plot{display:block;width:100%;max-width:580px}
 figure.wide .plot{max-width:1000px;min-width:600px}figure.small .plot{max-width:480px}
 .panels{display:grid;gap:.3rem;grid-template-columns:1fr}.panels.n2{grid-template-columns:1fr 1fr}
 .panels.n3{grid-template-columns:repeat(3,1fr)}.panels.n4{grid-template-columns:repeat(4,1fr)}

@@ -20,6 +20,7 @@ local function collect(run)
       if not seen[f.key] then columns[#columns + 1], seen[f.key] = f.key, true end
     end
   end
+  figures.sort(columns)
   local ours = {}
   for _, f in ipairs(figures.headline(run.metrics.metrics)) do ours[f.key] = f end
   return answers, values, columns, ours
@@ -46,7 +47,8 @@ local function chart(key, answers, values, ours)
     if f and math.abs(f.value) < math.huge then
       local has = format.interval(f.interval) ~= ""
       local interval = has and f.interval or nil
-      bars[#bars + 1] = { name = name, value = f.value, interval = interval, is_main = is_main }
+      bars[#bars + 1] = { name = name, value = f.value, text = format.metric(f.value), interval = interval,
+        is_main = is_main }
     end
   end
   put("this run", ours[key], true)
