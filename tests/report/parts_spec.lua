@@ -1,4 +1,4 @@
-package.path = "tests/?.lua;" .. package.path
+if not pcall(require, "rille.util.json") then return pending("report needs rille.util.json") end
 local base64 = require "rille.report.base64"
 local compare = require "rille.report.compare"
 local folder = require "report.folder"

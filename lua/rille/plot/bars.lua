@@ -4,7 +4,7 @@ local axes = require "rille.plot.axes"
 local scale = require "rille.plot.scale"
 local svg = require "rille.plot.svg"
 
-local KNOWN = "bars title width xlim digits"
+local KNOWN = { "bars", "title", "width", "xlim", "digits" }
 local ROW, MOST_NAME = 24, 170
 
 local function figure(bar, digits) return bar.text or string.format("%." .. digits .. "g", bar.value) end
@@ -45,8 +45,9 @@ end
 ---Draw bars.
 ---Raises: "plot.bars: ..." when a bar has no value.
 ---@param opts { bars: { name: string, value: number, text: string?, interval: number[]?,
----  is_main: boolean? }[], title: string?, width: number?, xlim: number[]?, digits: integer? } text: shown for the value; is_main =
----  false: grey, for what one compares with; digits: significant ones where there is no text, default 3
+---  is_main: boolean? }[], title: string?, width: number?, xlim: number[]?, digits: integer? }
+---  text: shown for the value; is_main = false: grey, for what one compares with; digits: significant ones
+---  where there is no text, default 3
 ---@return string svg
 local function bars(opts)
   svg.options("plot.bars", opts, KNOWN)

@@ -5,7 +5,7 @@ local axes = require "rille.plot.axes"
 local palette = require "rille.plot.palette"
 local svg = require "rille.plot.svg"
 
-local KNOWN = "counts classes title width"
+local KNOWN = { "counts", "classes", "title", "width" }
 local MOST_NAME, SMALL = 130, 11
 
 local function row_sum(row, n)

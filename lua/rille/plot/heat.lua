@@ -6,7 +6,7 @@ local palette = require "rille.plot.palette"
 local scale = require "rille.plot.scale"
 local svg = require "rille.plot.svg"
 
-local KNOWN = "values rows xlim title xlabel label width lo hi diverging"
+local KNOWN = { "values", "rows", "xlim", "title", "xlabel", "label", "width", "lo", "hi", "diverging" }
 local SMALL, MOST_NAME = 11, 180
 
 -- d[level]: the outline of all cells of that level, in units of cells.

@@ -6,7 +6,8 @@ local scale = require "rille.plot.scale"
 local svg = require "rille.plot.svg"
 local thin = require "rille.plot.thin"
 
-local KNOWN = "series title xlabel ylabel width height xlog ylog xlim ylim integer markers rules zero"
+local KNOWN = { "series", "title", "xlabel", "ylabel", "width", "height", "xlog", "ylog",
+  "xlim", "ylim", "integer", "markers", "rules", "zero" }
 local MOST_MARKERS = 80
 
 -- A copy of anything that has a length and positions from 1; what is no number becomes a gap.

@@ -5,7 +5,7 @@ local palette = require "rille.plot.palette"
 local svg = require "rille.plot.svg"
 local thin = require "rille.plot.thin"
 
-local KNOWN = "curves title width"
+local KNOWN = { "curves", "title", "width" }
 
 local function put_curve(parts, frame, curve, k)
   local fpr, tpr, dash, d = curve.fpr, curve.tpr, palette.dash(k), {}

@@ -1,6 +1,8 @@
 -- Small pieces every chart is made of: escaping, short pixel numbers, the width of a text, option checks.
 -- Text widths are estimates for a sans-serif face, a little on the large side, so that labels keep apart.
 
+local check = require "rille.util.check"
+
 local svg = {}
 
 local ENTITY = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
@@ -136,19 +138,18 @@ function svg.document(width, height, label, parts)
 end
 
 ---Refuse an option that a chart does not know.
----Raises: "plot.line: unknown option 'tilte'; it takes ...".
+---Raises: 'plot.line: unknown option "tilte"; did you mean "title"?'.
 ---@param name string the chart
 ---@param opts any
----@param known string names, parted by spaces
+---@param known string[]
 function svg.options(name, opts, known)
   if type(opts) ~= "table" then
-    error(name .. ": options are a " .. type(opts) .. "; give one table", 3)
+    error(name .. ": options come in a table, { title = ... }, not as " .. tostring(opts), 3)
   end
+  local is_known = {}
+  for _, key in ipairs(known) do is_known[key] = true end
   for key in pairs(opts) do
-    if not (" " .. known .. " "):find(" " .. tostring(key) .. " ", 1, true) then
-      local takes = known:gsub(" ", ", ")
-      error(string.format("%s: unknown option '%s'; it takes %s", name, tostring(key), takes), 3)
-    end
+    if not is_known[key] then check.unknown(name, "option", key, known, 3) end
   end
 end
 
