@@ -417,9 +417,20 @@ static rl_status grad_groups(grad_job *q, const void *x, const void *dy) {
   return RL_OK;
 }
 
+/* No outputs: the gradient is 0. */
+static rl_status nothing_to_add(const rl_conv *s, void *dweight, double beta) {
+  int64_t n = s->cout * (s->cin / s->groups) * s->kh * s->kw;
+  for (int64_t i = 0; i < n && s->dtype == RL_F64; i++)
+    ((double *)dweight)[i] = beta == 0 ? 0 : beta * ((double *)dweight)[i];
+  for (int64_t i = 0; i < n && s->dtype != RL_F64; i++)
+    ((float *)dweight)[i] = beta == 0 ? 0 : (float)beta * ((float *)dweight)[i];
+  return RL_OK;
+}
+
 rl_status rl_conv_back_weight(const rl_conv *s, const void *x, const void *dy, void *dweight, double beta) {
   int64_t pixels = s->n * s->oh * s->ow;
   if (s->cout * s->cin == 0) return RL_OK;
+  if (pixels == 0) return nothing_to_add(s, dweight, beta);
   if (is_plain_product(s))
     return rl_gemm_run(&(rl_gemm){.dtype = s->dtype,
                                   .ta = true,

@@ -23,6 +23,7 @@ typedef struct plan {
   int64_t panel;
   size_t scratch_bytes; /* per worker */
   char *scratch, *packed, *part;
+  double *sums;
 } plan;
 
 static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
@@ -44,7 +45,7 @@ static size_t scratch_size(const plan *p, bool packed) {
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
   int64_t tile = p->k->tile_rows, flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2);
-  bool lean = g->m * g->n <= 262144 && g->k >= 4096;
+  bool lean = g->back == NULL && g->m * g->n <= 262144 && g->k >= 4096;
   p->parts = lean ? least(PARTS_MAX, g->k / 2048) : 1;
   p->rows = g->m < 1000 ? 2 * tile : 8 * tile;
   if (p->parts > 1 || g->batch > 4) p->rows = 16 * tile; /* these pack B in each block */
@@ -100,6 +101,7 @@ static void block_body(void *ctx, int64_t block, int worker) {
     w.beta = 0;
     w.bias = NULL;
   }
+  if (g->back != NULL) w.sums = p->sums + i * 2 * g->n;
   RL_KERNEL_CALL(p->k, g->dtype, gemm_block, &w);
 }
 
@@ -121,12 +123,21 @@ static void fold_body(void *ctx, int64_t block, int worker) {
   (void)worker;
 }
 
+static void fold_sums(const plan *p) {
+  double *sums = p->g->back->sums;
+  for (int64_t j = 0; j < 2 * p->g->n; j++) {
+    sums[j] = 0;
+    for (int64_t i = 0; i < p->gi; i++) sums[j] += p->sums[i * 2 * p->g->n + j];
+  }
+}
+
 static rl_status run_blocks(plan *p, bool pack) {
   if (pack)
     RL_TRY(
         rl_parallel(pack_body, p, p->g->tb ? rl_blocks(p->g->n, p->panel) : rl_blocks(p->g->k, PACK_ROWS)));
   RL_TRY(rl_parallel(block_body, p, p->batch * p->parts * p->gi * p->gj));
   if (p->parts > 1) RL_TRY(rl_parallel(fold_body, p, p->batch * p->gi));
+  if (p->g->back != NULL) fold_sums(p);
   return RL_OK;
 }
 
@@ -139,18 +150,21 @@ rl_status rl_gemm_run(const rl_gemm *g) {
   if (g->m == 0 || g->n == 0) return RL_OK;
   p.panel = 2 * p.k->vector_bytes / (int64_t)p.size;
   cut(&p);
-  bool shared = p.batch == 1 || g->stride_b == 0, pack = shared && p.parts == 1 && p.gi * p.batch > 1;
+  bool shared = p.batch == 1 || g->stride_b == 0,
+       pack = g->back != NULL || (shared && p.parts == 1 && p.gi * p.batch > 1);
   int64_t blocks = p.batch * p.parts * p.gi * p.gj;
   p.scratch_bytes = scratch_size(&p, pack);
   size_t all = p.scratch_bytes * (size_t)(blocks > 1 ? rl_threads_get() : 1);
   size_t packed = pack ? (size_t)(ceil_to(g->n, p.panel) * g->k) * p.size : 0;
   size_t part = p.parts > 1 ? (size_t)(p.batch * p.parts * g->m * g->n) * p.size : 0;
+  if (g->back != NULL) part = (size_t)(p.gi * 2 * g->n) * sizeof(double);
   size_t bytes = all + (size_t)ceil_to((int64_t)packed, 64) + part;
   void *memory = stack;
   if (bytes > STACK_BYTES) RL_TRY(rl_mem_alloc(&memory, bytes));
   p.scratch = memory;
   if (pack) p.packed = p.scratch + all;
-  if (part > 0) p.part = p.scratch + all;
+  p.part = p.scratch + all + ceil_to((int64_t)packed, 64);
+  if (g->back != NULL) p.sums = (double *)(void *)p.part;
   rl_fpmode mode = rl_fp_enter();
   rl_status status = run_blocks(&p, pack);
   rl_fp_leave(mode);

@@ -14,6 +14,16 @@ typedef struct rl_prologue {
   bool relu;
 } rl_prologue;
 
+/* Instead of C: the product is the gradient v behind y = relu(x scale + shift), one scale and shift per column. With
+** dz = v where y > 0, else 0: grad += scale dz, and the column sums of dz and of dz (x - mean) rstd. */
+typedef struct rl_gemm_back {
+  const void *x, *scale, *shift, *mean, *rstd;
+  int64_t ldx;
+  void *grad;
+  int64_t ldg;
+  double *sums; /* [2][n] */
+} rl_gemm_back;
+
 /* C[m x n] = beta C + op(A)[m x k] op(B)[k x n] + bias, row-major; ta: A is stored k x m, tb: B is stored n x
 *k.
 ** beta 0 does not read C; k 0 gives beta C + bias. C may not overlap A or B.
@@ -30,6 +40,8 @@ typedef struct rl_gemm {
   rl_prologue pa, pb; /* pa only where ta is false, pb only where tb is false */
   int64_t batch;      /* 0 counts as 1 */
   int64_t stride_a, stride_b, stride_c;
+  const rl_gemm_back
+      *back; /* or NULL; then ta is false, pa, bias and batch are not used, c and beta are ignored */
 } rl_gemm;
 
 /* RL_ENOMEM before anything is written. */
@@ -50,6 +62,7 @@ typedef struct rl_gemm_work {
   void *scratch;      /* this worker's; rl_gemm_scratch elements */
   const void *bias;
   double beta;
+  double *sums; /* `back`: this row of blocks' own, [2][n] */
 } rl_gemm_work;
 
 /* Sums `parts` partial products, [parts][m][n] one after another, onto C, in their order; rows i0..i1. */

@@ -1,0 +1,279 @@
+/* dense_block: all layers of a DenseNet block as one node: BN, ReLU, 1x1, BN, ReLU, 3x3 each, its maps appended behind its
+** input.  [N, C0, H, W] -> [N, C0 + layers growth, H, W]
+** Concatenation does not exist here: layers write into one buffer; each channel's statistics are taken once, when it is written;
+** BN and ReLU ride on the packing of the convolutions. Source: Huang et al., arXiv 1608.06993; shared storage: Pleiss et al.,
+** arXiv 1707.06990. */
+#include "ops/fused/dense.h"
+
+#include "base/mem.h"
+#include "base/threads.h"
+
+#include <math.h>
+
+/* ---- where things lie */
+
+double rl_dense_get(const rl_dense *d, const void *p, int64_t i) {
+  return d->size == 8 ? ((const double *)p)[i] : (double)((const float *)p)[i];
+}
+
+void rl_dense_set(const rl_dense *d, void *p, int64_t i, double v) {
+  if (d->size == 8)
+    ((double *)p)[i] = v;
+  else
+    ((float *)p)[i] = (float)v;
+}
+
+rl_dense rl_dense_of(rl_call *c) {
+  const int64_t *x = c->in[0]->shape.size;
+  rl_dense d = {.c = c, .size = c->dtype == RL_F64 ? 8 : 4, .n = x[0], .c0 = x[1], .h = x[2], .w = x[3]};
+  d.layers = (c->nin - 1) / DENSE_INPUTS;
+  d.mid = c->in[rl_dense_at(0, DENSE_CONV1)]->shape.size[0];
+  d.growth = c->in[rl_dense_at(0, DENSE_CONV2)]->shape.size[0];
+  d.pixels = d.n * d.h * d.w;
+  d.channels = d.c0 + d.layers * d.growth;
+  d.training = c->arg[DENSE_TRAINING].i != 0;
+  return d;
+}
+
+/* Elements before layer `layer` of the kept tensor: four lists for each of a layer's two normalisations. */
+static int64_t norms_size(const rl_dense *d, int64_t layer) {
+  return 4 * layer * (d->c0 + d->mid) + 2 * layer * (layer - 1) * d->growth;
+}
+
+rl_norm rl_dense_norm(const rl_dense *d, const rl_tensor *kept, int64_t layer, int which) {
+  int64_t cin = rl_dense_cin(d, layer);
+  rl_norm q = {.n = which == 0 ? cin : d->mid};
+  q.scale = (char *)rl_data(kept) + (norms_size(d, layer) + (which == 0 ? 0 : 4 * cin)) * d->size;
+  q.shift = q.scale + q.n * d->size;
+  q.mean = q.shift + q.n * d->size;
+  q.rstd = q.mean + q.n * d->size;
+  return q;
+}
+
+rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2) {
+  return (rl_conv){.dtype = d->c->dtype,
+                   .n = d->n,
+                   .h = d->h,
+                   .w = d->w,
+                   .oh = d->h,
+                   .ow = d->w,
+                   .cin = d->mid,
+                   .cout = d->growth,
+                   .kh = 3,
+                   .kw = 3,
+                   .stride = {1, 1},
+                   .pad = {1, 1},
+                   .dilation = {1, 1},
+                   .groups = 1,
+                   .ldx = d->mid,
+                   .ldy = d->channels,
+                   .px = {norm2->scale, norm2->shift, true}};
+}
+
+/* ---- shape */
+
+static rl_status check_layer(const rl_dense *d, int64_t layer) {
+  const int64_t cin = rl_dense_cin(d, layer), mid = d->mid, growth = d->growth;
+  const rl_shape want[DENSE_INPUTS] = {{1, {cin}}, {1, {cin}}, {4, {mid, cin, 1, 1}},
+                                       {1, {mid}}, {1, {mid}}, {4, {growth, mid, 3, 3}},
+                                       {1, {cin}}, {1, {cin}}, {1, {mid}},
+                                       {1, {mid}}};
+  static const char *const name[] = {
+      "norm1.weight", "norm1.bias",         "conv1.weight",      "norm2.weight",       "norm2.bias",
+      "conv2.weight", "norm1.running_mean", "norm1.running_var", "norm2.running_mean", "norm2.running_var"};
+  for (int i = 0; i < DENSE_INPUTS; i++) {
+    const rl_tensor *t = d->c->in[rl_dense_at(layer, i)];
+    if (t == NULL || !rl_shape_equal(&t->shape, &want[i]))
+      return rl_fail(RL_ESHAPE, "dense_block: %s of layer %lld is %s, must be %s for x %s", name[i],
+                     (long long)layer + 1, t == NULL ? "missing" : rl_shape_text(&t->shape),
+                     rl_shape_text(&want[i]), rl_shape_text(&d->c->in[0]->shape));
+  }
+  return RL_OK;
+}
+
+static rl_status shape(rl_call *c) {
+  if (c->in[0]->shape.rank != 4)
+    return rl_fail(RL_ESHAPE, "dense_block: x is %s; it needs four dims N,C,H,W",
+                   rl_shape_text(&c->in[0]->shape));
+  if (c->nin < 1 + DENSE_INPUTS || (c->nin - 1) % DENSE_INPUTS != 0)
+    return rl_fail(RL_EARG,
+                   "dense_block: %d layer tensors; each layer has %d: norm1 weight, bias, conv1 weight, "
+                   "norm2 weight, bias, "
+                   "conv2 weight, then the running mean and variance of norm1 and norm2",
+                   c->nin - 1, DENSE_INPUTS);
+  for (int i = 1; i < c->nin; i++)
+    if (c->in[i] == NULL ||
+        ((i - 1) % DENSE_INPUTS % 3 == 2 && (i - 1) % DENSE_INPUTS < 6 && c->in[i]->shape.rank != 4))
+      return rl_fail(RL_ESHAPE, "dense_block: tensor %d of the layers must be a convolution's weight", i);
+  rl_dense d = rl_dense_of(c);
+  for (int64_t l = 0; l < d.layers; l++) RL_TRY(check_layer(&d, l));
+  if (d.training && d.pixels == 1)
+    return rl_fail(RL_ESHAPE,
+                   "dense_block: x is %s; one value per channel has no variance, use training = false",
+                   rl_shape_text(&c->in[0]->shape));
+  c->meta[0] = (rl_meta){.dtype = c->dtype, .layout = RL_NHWC, .shape = {4, {d.n, d.channels, d.h, d.w}}};
+  return RL_OK;
+}
+
+/* ---- statistics */
+
+typedef struct moments_job {
+  const rl_dense *d;
+  const char *x;
+  int64_t cols, ld, parts;
+  double *part;
+} moments_job;
+
+static void moments_body(void *ctx, int64_t block, int worker) {
+  const moments_job *q = ctx;
+  int64_t i0 = q->d->pixels * block / q->parts, i1 = q->d->pixels * (block + 1) / q->parts;
+  const void *x = q->x + i0 * q->ld * q->d->size;
+  RL_KERNEL_CALL(q->d->c->k, q->d->c->dtype, column_moments, q->part + 2 * q->cols * block, x,
+                 (size_t)(i1 - i0), (size_t)q->cols, (size_t)q->ld);
+  (void)worker;
+}
+
+/* Mean and (biased) variance of each of `cols` columns of x, in double. part: [RL_DENSE_PARTS][2][cols] */
+static rl_status moments(const rl_dense *d, const char *x, int64_t cols, int64_t ld, double *part,
+                         double *mean, double *var) {
+  moments_job q = {d, x, cols, ld, rl_dense_parts(d->pixels, cols), part};
+  RL_TRY(rl_parallel(moments_body, &q, q.parts));
+  double per = 1 / (double)d->pixels;
+  for (int64_t j = 0; j < cols; j++) {
+    double sum = 0, square = 0;
+    for (int64_t p = 0; p < q.parts; p++)
+      sum += part[2 * cols * p + j], square += part[2 * cols * p + cols + j];
+    mean[j] = sum * per;
+    double v = square * per - mean[j] * mean[j];
+    var[j] = v < 0 ? 0 : v; /* NaN stays */
+  }
+  return RL_OK;
+}
+
+/* Fills a normalisation from given moments, or in evaluation from the running ones. */
+static void prepare(const rl_dense *d, const rl_norm *q, int64_t layer, int which, const double *mean,
+                    const double *var) {
+  rl_tensor **in = d->c->in + rl_dense_at(layer, 0);
+  const void *weight = rl_data(in[which == 0 ? DENSE_NORM1_W : DENSE_NORM2_W]),
+             *bias = rl_data(in[which == 0 ? DENSE_NORM1_B : DENSE_NORM2_B]);
+  const void *kept_mean = rl_data(in[which == 0 ? DENSE_MEAN1 : DENSE_MEAN2]),
+             *kept_var = rl_data(in[which == 0 ? DENSE_VAR1 : DENSE_VAR2]);
+  double eps = d->c->arg[DENSE_EPS].num;
+  for (int64_t j = 0; j < q->n; j++) {
+    double m = d->training ? mean[j] : rl_dense_get(d, kept_mean, j),
+           v = d->training ? var[j] : rl_dense_get(d, kept_var, j);
+    double rstd = 1 / sqrt(v + eps), scale = rl_dense_get(d, weight, j) * rstd;
+    rl_dense_set(d, q->mean, j, m);
+    rl_dense_set(d, q->rstd, j, rstd);
+    rl_dense_set(d, q->scale, j, scale);
+    rl_dense_set(d, q->shift, j, rl_dense_get(d, bias, j) - m * scale);
+  }
+}
+
+/* running = (1 - momentum) running + momentum new; the variance unbiased, as in PyTorch. */
+static void update_running(const rl_dense *d, rl_tensor *mean, rl_tensor *var, const double *m,
+                           const double *v, int64_t n) {
+  double momentum = d->c->arg[DENSE_MOMENTUM].num, unbiased = (double)d->pixels / (double)(d->pixels - 1);
+  void *pm = rl_data(mean), *pv = rl_data(var);
+  for (int64_t j = 0; j < n; j++) {
+    rl_dense_set(d, pm, j, (1 - momentum) * rl_dense_get(d, pm, j) + momentum * m[j]);
+    rl_dense_set(d, pv, j, (1 - momentum) * rl_dense_get(d, pv, j) + momentum * v[j] * unbiased);
+  }
+}
+
+/* ---- forward */
+
+typedef struct
+    room { /* doubles: moments of the buffer's columns, of every layer's middle, and partial sums */
+  double *mean, *var, *mean2, *var2, *part;
+} room;
+
+static rl_status layer_forward(const rl_dense *d, const room *r, int64_t l, char *y1) {
+  rl_tensor **in = d->c->in + rl_dense_at(l, 0);
+  int64_t cin = rl_dense_cin(d, l), rows = d->pixels;
+  char *x = rl_data(d->c->out[0]);
+  rl_norm norm1 = rl_dense_norm(d, d->c->keep[1], l, 0), norm2 = rl_dense_norm(d, d->c->keep[1], l, 1);
+  prepare(d, &norm1, l, 0, r->mean, r->var);
+  RL_TRY(rl_gemm_run(&(rl_gemm){.dtype = d->c->dtype,
+                                .tb = true,
+                                .m = rows,
+                                .n = d->mid,
+                                .k = cin,
+                                .a = x,
+                                .lda = d->channels,
+                                .b = rl_data(in[DENSE_CONV1]),
+                                .ldb = cin,
+                                .c = y1,
+                                .ldc = d->mid,
+                                .pa = {norm1.scale, norm1.shift, true}}));
+  double *mean2 = r->mean2 + l * d->mid, *var2 = r->var2 + l * d->mid;
+  if (d->training) RL_TRY(moments(d, y1, d->mid, d->mid, r->part, mean2, var2));
+  prepare(d, &norm2, l, 1, mean2, var2);
+  rl_conv conv2 = rl_dense_conv2(d, &norm2);
+  char *made = x + cin * d->size;
+  RL_TRY(rl_conv_forward(&conv2, y1, rl_data(in[DENSE_CONV2]), NULL, made));
+  if (d->training && l + 1 < d->layers)
+    RL_TRY(moments(d, made, d->growth, d->channels, r->part, r->mean + cin, r->var + cin));
+  return RL_OK;
+}
+
+static rl_status all_layers(const rl_dense *d, const room *r) {
+  rl_tensor first = *d->c->out[0];
+  first.shape.size[1] = d->c0;
+  RL_TRY(rl_copy(&first, d->c->in[0], false));
+  if (d->pixels == 0) return RL_OK;
+  if (d->training) RL_TRY(moments(d, rl_data(d->c->out[0]), d->c0, d->channels, r->part, r->mean, r->var));
+  for (int64_t l = 0; l < d->layers; l++)
+    RL_TRY(layer_forward(
+        d, r, l, (char *)rl_data(d->c->keep[0]) + (d->c->grad ? l * d->pixels * d->mid * d->size : 0)));
+  for (int64_t l = 0; l < d->layers && d->training; l++) {
+    rl_tensor **in = d->c->in + rl_dense_at(l, 0);
+    update_running(d, in[DENSE_MEAN1], in[DENSE_VAR1], r->mean, r->var, rl_dense_cin(d, l));
+    update_running(d, in[DENSE_MEAN2], in[DENSE_VAR2], r->mean2 + l * d->mid, r->var2 + l * d->mid, d->mid);
+  }
+  return RL_OK;
+}
+
+static rl_status forward(rl_call *c) {
+  rl_dense d = rl_dense_of(c);
+  int64_t widest = d.channels > d.mid ? d.channels : d.mid;
+  rl_shape middle = {3, {c->grad ? d.layers : 1, d.pixels, d.mid}}, norms = {1, {norms_size(&d, d.layers)}};
+  RL_TRY(rl_keep(c, 0, c->dtype, &middle));
+  RL_TRY(rl_keep(c, 1, c->dtype, &norms));
+  size_t bytes =
+      (size_t)(2 * d.channels + 2 * d.layers * d.mid + 2 * RL_DENSE_PARTS * widest) * sizeof(double);
+  void *memory = NULL;
+  RL_TRY(rl_mem_alloc(&memory, bytes));
+  room r = {.mean = memory};
+  r.var = r.mean + d.channels;
+  r.mean2 = r.var + d.channels;
+  r.var2 = r.mean2 + d.layers * d.mid;
+  r.part = r.var2 + d.layers * d.mid;
+  rl_status s = all_layers(&d, &r);
+  rl_mem_free(memory, bytes);
+  return s;
+}
+
+static const rl_param params[] = {{.name = "eps", .kind = RL_NUMBER, .preset = 1e-5, .lo = 0, .hi = 1},
+                                  {.name = "momentum", .kind = RL_NUMBER, .preset = 0.1, .lo = 0, .hi = 1},
+                                  {.name = "training", .kind = RL_BOOLEAN, .preset = 0},
+                                  {0}};
+
+const rl_op rl_op_dense_block = {
+    .name = "dense_block",
+    .doc = "a DenseNet block; x [N, C0, H, W], then per layer norm1 weight, bias [Cin], conv1 weight [mid, "
+           "Cin, 1, 1], norm2 weight, "
+           "bias [mid], conv2 weight [growth, mid, 3, 3] and the running mean and variance of norm1 and "
+           "norm2, which training updates",
+    .dtypes = RL_FLOATS,
+    .in = {{"x", .layout = RL_STRIDED}, {"layers", .variadic = true}},
+    .params = params,
+    .layout = RL_ROWMAJOR,
+    .samples =
+        "{ T{2, 3, 3, 2}, { T{3}, T{3}, T{4, 3, 1, 1}, T{4}, T{4}, T{2, 4, 3, 3}, T{3}, T{3}, T{4}, T{4} }, "
+        "{ training = true } }",
+    .saves = RL_SAVE_ALL_IN | RL_SAVE_OUT(0),
+    .shape = shape,
+    .forward = forward,
+    .backward = rl_dense_backward,
+};
