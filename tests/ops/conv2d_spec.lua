@@ -26,7 +26,8 @@ local function plain(x, weight, o, dy)
   local y, dx, dw = zeros(N, K, OH, OW), zeros(N, C, H, W), zeros(K, Cg, KH, KW)
   for n = 1, N do for k = 1, K do for oy = 1, OH do for ox = 1, OW do
     for c = 1, Cg do for ky = 1, KH do for kx = 1, KW do
-      local iy, ix = (oy - 1) * s[1] - p[1] + (ky - 1) * d[1] + 1, (ox - 1) * s[2] - p[2] + (kx - 1) * d[2] + 1
+      local iy = (oy - 1) * s[1] - p[1] + (ky - 1) * d[1] + 1
+      local ix = (ox - 1) * s[2] - p[2] + (kx - 1) * d[2] + 1
       local ci = (k - 1) // (K // groups) * Cg + c
       if iy >= 1 and iy <= H and ix >= 1 and ix <= W then
         local v, w, g = x[n][ci][iy][ix], weight[k][c][ky][kx], dy and dy[n][k][oy][ox] or 0
@@ -86,10 +87,18 @@ describe("conv2d", function()
     assert.are.equal(0, y[2])
   end)
   it("refuses channels, groups and kernels that do not fit", function()
-    assert.error_matches(function() rl.conv2d(rl.zeros { 1, 3, 4, 4 }, rl.zeros { 2, 4, 3, 3 }) end, "conv2d: x is 1x3x4x4, weight 2x4x3x3")
-    assert.error_matches(function() rl.conv2d(rl.zeros { 1, 1, 2, 2 }, rl.zeros { 2, 1, 3, 3 }) end, "does not fit")
-    assert.error_matches(function() rl.conv2d(rl.zeros { 1, 2, 4, 4 }, rl.zeros { 3, 1, 3, 3 }, { groups = 2 }) end, "do not divide")
+    assert.error_matches(function()
+      rl.conv2d(rl.zeros { 1, 3, 4, 4 }, rl.zeros { 2, 4, 3, 3 })
+    end, "conv2d: x is 1x3x4x4, weight 2x4x3x3")
+    assert.error_matches(function()
+      rl.conv2d(rl.zeros { 1, 1, 2, 2 }, rl.zeros { 2, 1, 3, 3 })
+    end, "does not fit")
+    assert.error_matches(function()
+      rl.conv2d(rl.zeros { 1, 2, 4, 4 }, rl.zeros { 3, 1, 3, 3 }, { groups = 2 })
+    end, "do not divide")
     assert.error_matches(function() rl.conv2d(rl.zeros { 1, 2, 4 }, rl.zeros { 3, 2, 3, 3 }) end, "four dims")
-    assert.error_matches(function() rl.conv2d(rl.zeros { 1, 2, 4, 4 }, rl.zeros { 3, 2, 3, 3 }, rl.zeros { 2 }) end, "bias is 2")
+    assert.error_matches(function()
+      rl.conv2d(rl.zeros { 1, 2, 4, 4 }, rl.zeros { 3, 2, 3, 3 }, rl.zeros { 2 })
+    end, "bias is 2")
   end)
 end)

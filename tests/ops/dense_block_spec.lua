@@ -3,7 +3,8 @@ local f64 = { dtype = "f64" }
 
 local N, C0, H, W, GROWTH, MID, LAYERS = 2, 5, 4, 3, 3, 6, 2
 
--- Inputs by formula, so that another program can make the same: v[i] = sin(1.3 i p + p) scale + shift, p counting tensors.
+-- Inputs by formula, so that others can make the same: v[i] = sin(1.3 i p + p) scale + shift, where p
+-- counts the tensors.
 local function maker()
   local p = 0
   return function(shape, scale, shift)
@@ -21,8 +22,9 @@ local function inputs()
   for l = 0, LAYERS - 1 do
     local cin = C0 + l * GROWTH
     local shapes = {
-      { { cin }, .5, 1 }, { { cin }, .3, .1 }, { { MID, cin, 1, 1 }, .5, 0 }, { { MID }, .5, 1 }, { { MID }, .3, .1 },
-      { { GROWTH, MID, 3, 3 }, .3, 0 }, { { cin }, .1, 0 }, { { cin }, .2, 1 }, { { MID }, .1, 0 }, { { MID }, .2, 1 },
+      { { cin }, .5, 1 }, { { cin }, .3, .1 }, { { MID, cin, 1, 1 }, .5, 0 },
+      { { MID }, .5, 1 }, { { MID }, .3, .1 }, { { GROWTH, MID, 3, 3 }, .3, 0 },
+      { { cin }, .1, 0 }, { { cin }, .2, 1 }, { { MID }, .1, 0 }, { { MID }, .2, 1 },
     }
     for _, s in ipairs(shapes) do layers[#layers + 1] = make(s[1], s[2], s[3]) end
   end
@@ -37,20 +39,22 @@ local function code(t) -- one number that every element moves
   return sum
 end
 
--- PyTorch 2.13, f64: batch_norm, relu, conv2d and cat, as code() of y, dx, then per layer the gradients of norm1 weight and
--- bias, conv1, norm2 weight and bias, conv2, and the running moments after the call.
+-- PyTorch 2.13 in f64: batch_norm, relu, conv2d and cat, as code() of y, dx, then per layer the gradients of norm1
+-- weight and bias, conv1, norm2 weight and bias, conv2, and the running moments after the call.
 local want = {
   training = {
-    -0.713743620874529, 0.530484060390678, 1.80659948534662, 1.04413616982125, -0.763498825474428, -1.46911034662149,
-    0.480645635569353, 2.6556445815642, -0.0656115697495576, -1.13706369383404, 0.0730668424407289, 0.011873436071349,
-    2.06550172826304, 0.413119236029247, -4.19773985216487, 0.515519404623722, -0.0276630336232373, 2.56546118036337,
-    0.0506135064441118, 0.395732961064209, 0.00648292360589249, -0.263255369044868,
+    -0.713743620874529, 0.530484060390678, 1.80659948534662, 1.04413616982125, -0.763498825474428,
+    -1.46911034662149, 0.480645635569353, 2.6556445815642, -0.0656115697495576, -1.13706369383404,
+    0.0730668424407289, 0.011873436071349, 2.06550172826304, 0.413119236029247, -4.19773985216487,
+    0.515519404623722, -0.0276630336232373, 2.56546118036337, 0.0506135064441118, 0.395732961064209,
+    0.00648292360589249, -0.263255369044868,
   },
   evaluation = {
-    -1.87346070036014, 1.05589798270212, -0.178762761084863, 0.920862585917279, -0.0953455223961597, -0.152765868149091,
-    0.33289397255771, 0.52909099832136, -0.0696431506831819, -1.19221178375547, 0.13068689259411, 0.00907844229076005,
-    -0.154304631232873, -0.348607425465211, 1.38948319092826, -0.0184670429065243, -0.335257928445194, -1.23844320200142,
-    0.0525863324241282, 0.450060418051394, 0.146522951693241, -0.277395825558175,
+    -1.87346070036014, 1.05589798270212, -0.178762761084863, 0.920862585917279, -0.0953455223961597,
+    -0.152765868149091, 0.33289397255771, 0.52909099832136, -0.0696431506831819, -1.19221178375547,
+    0.13068689259411, 0.00907844229076005, -0.154304631232873, -0.348607425465211, 1.38948319092826,
+    -0.0184670429065243, -0.335257928445194, -1.23844320200142, 0.0525863324241282, 0.450060418051394,
+    0.146522951693241, -0.277395825558175,
   },
 }
 
@@ -85,10 +89,14 @@ describe("dense_block", function()
   it("refuses layers that do not fit", function()
     local x, layers = inputs()
     layers[13] = rl.zeros({ 6, 9, 1, 1 }, f64)
-    assert.error_matches(function() rl.dense_block(x, layers) end, "conv1.weight of layer 2 is 6x9x1x1, must be 6x8x1x1")
+    assert.error_matches(function()
+      rl.dense_block(x, layers)
+    end, "conv1.weight of layer 2 is 6x9x1x1, must be 6x8x1x1")
     layers[20] = nil
     assert.error_matches(function() rl.dense_block(x, layers) end, "19 layer tensors; each layer has 10")
     local y, other = inputs()
-    assert.error_matches(function() rl.dense_block(y:narrow(1, 1, 1):narrow(3, 1, 1):narrow(4, 1, 1), other, { training = true }) end, "no variance")
+    assert.error_matches(function()
+      rl.dense_block(y:narrow(1, 1, 1):narrow(3, 1, 1):narrow(4, 1, 1), other, { training = true })
+    end, "no variance")
   end)
 end)
