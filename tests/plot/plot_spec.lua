@@ -109,6 +109,24 @@ describe("plot.roc, heat, bars and confusion", function()
   end)
 end)
 
+describe("plot.svg", function()
+  it("makes any bytes safe as text", function()
+    assert.equals("&lt;a&gt; &amp; &quot;b&quot; &#39;c&#39;", svg.escape("<a> & \"b\" 'c'"))
+    assert.equals("ä\u{FFFD}b\u{FFFD}\u{FFFD}", svg.escape("ä\255b\254\xC3"))
+    assert.equals("ab\n", svg.escape("a\0b\27\n"))
+    assert.equals("true", svg.escape(true))
+  end)
+  it("shortens texts to their room, inside no character", function()
+    for room = 10, 120, 7 do
+      for _, keep_end in ipairs { true, false } do
+        local short = svg.fit("encoder.schöne.größe.conv", room, 11, keep_end)
+        assert.is_truthy(utf8.len(short))
+        assert.is_true(svg.width(short, 11) <= room or short == "…")
+      end
+    end
+  end)
+end)
+
 describe("plot.save", function()
   it("writes an svg file that stands alone", function()
     local file = os.tmpname()

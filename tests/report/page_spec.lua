@@ -73,6 +73,15 @@ describe("report.page", function()
     end
   end)
 
+  it("takes null for nothing", function()
+    folder.put(dir, "run.json", '{"recipe":null,"seed":null,"data":{"classes":[null]},"options":{"a":null}}')
+    folder.put(dir, "log.jsonl", '{"kind":"stage","stage":"a","event":"end","best_epoch":null,"reason":null}')
+    folder.put(dir, "metrics.json", '{"metrics":{"accuracy":null,"auc_macro":0.5},"roc":null}')
+    local text = written()
+    lacks(text, "userdata")
+    holds(text, "0.500")
+  end)
+
   it("tolerates a broken last line and tells of others", function()
     folder.write(dir)
     lacks(written(), "cannot be read")
@@ -91,11 +100,11 @@ describe("report.page", function()
   end)
 
   it("shows hostile texts as texts", function()
-    local evil = "<script>alert('x')</script>\"&\255"
+    local evil = "<script>alert('x')</script>\"&"
     folder.write(dir, { classes = { evil, "b" }, layers = { evil .. ".a", "b" }, edit = function(info)
       info.recipe, info.cpu, info.recipe_text = evil, evil, "-- " .. evil .. "\n" .. evil
       info.options = { [evil] = evil }
-      info.stages[2].gate = { evil, main = evil }
+      info.stages[2].gate = { name = evil, main = evil }
     end })
     local log = { { kind = "stage", stage = evil, event = "end", reason = evil },
       { kind = "warning", text = evil },
@@ -138,6 +147,6 @@ describe("report.page", function()
   end)
 
   it("refuses a folder without a run", function()
-    assert.error_matches(function() page.write(dir) end, "report: .* is no run folder")
+    assert.error_matches(function() page.write(dir) end, "is no run folder")
   end)
 end)

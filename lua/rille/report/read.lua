@@ -17,12 +17,25 @@ function read.bytes(file)
   return data
 end
 
+-- null, which decoders give as a value of its own, is nothing in an object and NaN in a list.
+local function without_null(t)
+  local n = #t
+  for key, v in pairs(t) do
+    if type(v) == "table" then
+      without_null(v)
+    elseif type(v) == "userdata" then
+      t[key] = math.type(key) and key <= n and 0 / 0 or nil
+    end
+  end
+  return t
+end
+
 ---Decode one JSON text.
 ---@param text string
 ---@return table? value nil when it is broken or no object or list
 function read.decode(text)
   local ok, value = pcall(json.decode, text)
-  return ok and type(value) == "table" and value or nil
+  return ok and type(value) == "table" and without_null(value) or nil
 end
 
 local function read_json(run, name)
