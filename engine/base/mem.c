@@ -54,7 +54,7 @@ static size_t default_limit(void) {
 }
 
 static void *from_system(size_t size) {
-  if (size < HUGE_BYTES) return aligned_alloc(64, size);
+  if (size < HUGE_BYTES) return aligned_alloc(64, (size + 63) / 64 * 64);
   void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return NULL;
   madvise(p, size, MADV_HUGEPAGE);

@@ -309,8 +309,8 @@ static int phantom_folder(lua_State *L) { /* dir, train, val, test, size, seed *
   return 0;
 }
 
-static int phantom_draw(
-    lua_State *L) { /* seed, patient from 1, size -> { image, mask, saliency, class, fixations } */
+/* seed, patient from 1, size -> { image, mask, saliency, class, fixations } */
+static int phantom_draw(lua_State *L) {
   lua_Integer seed = luaL_checkinteger(L, 1), size = luaL_checkinteger(L, 3);
   int64_t patient = rl_check_position(L, 2, UINT32_MAX, "phantom: patient");
   rl_phantom about;

@@ -51,7 +51,7 @@ static void push_scalar(lua_State *L, const rl_json *j, rl_json_kind k) {
     lua_pushlstring(L, j->string, j->string_len);
 }
 
-/* Stores the value on top in the container below it: under the key between them, or at the end of an array. */
+/* Stores the value on top in the container below: under the key between them, or at an array's end. */
 static void store(lua_State *L, const rl_json *j, lua_Integer *filled) {
   if (j->depth == 0) return;
   if (j->open[j->depth - 1] == '[')
