@@ -5,7 +5,9 @@
 #include "io/image.h"
 #include "io/jpeg.h"
 #include "io/json.h"
+#include "io/npy.h"
 #include "io/png.h"
+#include "io/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +181,66 @@ static void check_refusals(void) {
   CHECK(rl_image_read(&m, "/") == RL_EIO);
 }
 
+/* ---- each file is written and read again while the n-th allocation fails, for every n */
+
+static float numbers[6] = {1, 2, 3, 4, 5, 6};
+
+static const void *give(void *ctx, int part) {
+  (void)ctx;
+  (void)part;
+  return numbers;
+}
+
+static rl_status all_formats(const char *folder) {
+  char file[512];
+  rl_image m = {0};
+  rl_st st;
+  rl_npz z;
+  rl_npy h;
+  rl_bytes data = {0};
+  float back[6];
+  rl_st_part part = {.name = "w", .dtype = RL_F32, .rank = 2, .size = {2, 3}};
+  rl_npz_part zipped = {.name = "w", .dtype = RL_F32, .rank = 2, .size = {2, 3}};
+  rl_st_pair pair = {"key", "value"};
+  uint8_t pixels[3] = {1, 2, 3};
+  rl_image one = {1, 1, 3, pixels};
+  snprintf(file, sizeof file, "%s/io_check_fail", folder);
+  rl_status s = rl_png_write(file, &one);
+  if (s == RL_OK) s = rl_image_read(&m, file);
+  rl_image_drop(&m);
+  if (s == RL_OK) s = rl_jpeg_write(file, &one, 90);
+  if (s == RL_OK) s = rl_image_read(&m, file);
+  rl_image_drop(&m);
+  if (s == RL_OK) s = rl_st_write(file, &part, 1, give, NULL, &pair, 1);
+  if (s == RL_OK && (s = rl_st_open(&st, file)) == RL_OK) {
+    s = rl_st_read(&st, rl_st_find(&st, "w"), back);
+    CHECK(s != RL_OK || memcmp(back, numbers, sizeof back) == 0);
+    rl_st_close(&st);
+  }
+  if (s == RL_OK) s = rl_npz_write(file, &zipped, 1, give, NULL);
+  if (s == RL_OK && (s = rl_npz_open(&z, file)) == RL_OK) {
+    s = rl_npz_member(&z, 0, &h, &data);
+    rl_bytes_drop(&data);
+    rl_npz_close(&z);
+  }
+  remove(file);
+  return s;
+}
+
+static void check_memory(const char *folder) {
+  size_t before = rl_mem_stat().live_bytes;
+  rl_status s = RL_ENOMEM;
+  long n = 0;
+  while (s != RL_OK && n < 200) {
+    rl_mem_fail_at(++n, false);
+    s = all_formats(folder);
+    CHECK(s == RL_OK || s == RL_ENOMEM);
+    CHECK(rl_mem_stat().live_bytes == before);
+  }
+  rl_mem_fail_at(0, false);
+  CHECK(n > 10 && n < 200);
+}
+
 int main(int argc, char **argv) {
   size_t before = rl_mem_stat().live_bytes;
   check_json_good();
@@ -186,6 +248,7 @@ int main(int argc, char **argv) {
   check_json_write();
   check_images(argc > 1 ? argv[1] : ".");
   check_refusals();
+  check_memory(argc > 1 ? argv[1] : ".");
   CHECK(rl_mem_stat().live_bytes == before);
   printf("io_check: %d failures\n", failures);
   return failures > 0;
