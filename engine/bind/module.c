@@ -70,6 +70,11 @@ static int isa(lua_State *L) {
   return 1;
 }
 
+static int isa_use(lua_State *L) { /* rl.isa_use("scalar" | "avx2" | "avx512"): whether this machine has it */
+  lua_pushboolean(L, rl_kernels_use(luaL_checkstring(L, 1)));
+  return 1;
+}
+
 static int clock_s(lua_State *L) { /* seconds on a clock that never goes back */
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -86,6 +91,7 @@ RL_API int luaopen_rille_core(lua_State *L) {
                                        {"memory_limit", memory_limit},
                                        {"reset_peak", reset_peak},
                                        {"isa", isa},
+                                       {"isa_use", isa_use},
                                        {"clock", clock_s},
                                        {NULL, NULL}};
   luaL_checkversion(L);

@@ -32,6 +32,9 @@ typedef struct rl_kernels {
 /* The table in use; RILLE_ISA=scalar|avx2|avx512 in the environment caps it. */
 const rl_kernels *rl_kernels_best(void);
 
+/* From now on the table of this rung; false where it is missing. Between ops only, on the main thread. */
+bool rl_kernels_use(const char *isa);
+
 /* The table of one rung, or NULL where the CPU or the build lacks it: for tests. */
 const rl_kernels *rl_kernels_rung(const char *isa);
 

@@ -38,6 +38,16 @@ const rl_kernels *rl_kernels_best(void) {
   return &table[best];
 }
 
+bool rl_kernels_use(const char *isa) {
+  pthread_once(&once, climb);
+  for (int i = 0; i < rungs; i++)
+    if (strcmp(isa, table[i].isa) == 0) {
+      best = i;
+      return true;
+    }
+  return false;
+}
+
 const rl_kernels *rl_kernels_rung(const char *isa) {
   pthread_once(&once, climb);
   for (int i = 0; i < rungs; i++)
