@@ -28,7 +28,7 @@ const rl_op rl_op_std = {
     .params = params,
     .saves = RL_SAVE_IN(0) | RL_SAVE_OUT(0),
     .samples = "{ T{2, 3} } { T{2, 3, 4}, { dim = { 1, -1 }, keepdim = true } } { T{2, 3, 4}, { dim = -2 } } "
-               "{ T{4, 0}, 1 } { T{5}, { correction = 0 } }",
+               "{ T{4, 0}, 1 } { T{2, 5}, { correction = 0 } }",
     .shape = rl_reduce_shape,
     .forward = forward,
     .backward = backward,

@@ -143,13 +143,14 @@ function cases.make(row, sample, name)
       local value = make_fixed(m, seed)
       return function() return value end
     end
-    local shape, view = layout[name](m.shape)
+    local input = row.inputs[math.min(argument, #row.inputs)] or {}
+    local changed = input.in_place or (row.class == "inplace" and seed == 1) -- must not share its own elements
+    local shape, view
+    if not (changed and name == "expanded") then shape, view = layout[name](m.shape) end
     if shape then possible = true else shape, view = layout.contiguous(m.shape) end
     self.bases[seed] = rl.tensor(float_values(m, count(shape), seed), { dtype = "f64" }):reshape(shape)
     self.views[seed] = view
-    local input = row.inputs[math.min(argument, #row.inputs)] or {}
-    self.fixed[seed] = input.fixed or input.in_place
-    self.fresh[seed] = input.in_place or (row.class == "inplace" and seed == 1)
+    self.fixed[seed], self.fresh[seed] = input.fixed or input.in_place, changed
     return function(views) return views[seed] end
   end
   self.args = {}
