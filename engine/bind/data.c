@@ -2,6 +2,7 @@
 ** lua/rille/data; positions (rows, labels) step between 1 and 0 here. */
 #include "bind/io.h"
 #include "base/status.h"
+#include "data/inspect.h"
 #include "data/loader.h"
 #include "data/phantom.h"
 
@@ -105,6 +106,23 @@ static int set_count(lua_State *L) { /* split or nil -> rows, { rows per class }
   lua_pushinteger(L, n);
   lua_insert(L, -2);
   return 2;
+}
+
+static int set_inspect(lua_State *L) { /* row from 1 -> what rl_look holds, or nil, message, code */
+  const rl_manifest *m = check_set(L, 1);
+  int64_t r = rl_check_position(L, 2, m->rows, "data set: row");
+  rl_look k;
+  rl_status s = rl_inspect(m, (int)r, &k);
+  if (s != RL_OK) return rl_push_failure(L, s);
+  lua_createtable(L, 0, 7);
+  lua_pushinteger(L, k.width), lua_setfield(L, -2, "width");
+  lua_pushinteger(L, k.height), lua_setfield(L, -2, "height");
+  lua_pushinteger(L, k.channels), lua_setfield(L, -2, "channels");
+  lua_pushinteger(L, (lua_Integer)k.hash), lua_setfield(L, -2, "hash");
+  lua_pushboolean(L, k.constant), lua_setfield(L, -2, "constant");
+  lua_pushboolean(L, k.mask_empty), lua_setfield(L, -2, "mask_empty");
+  lua_pushboolean(L, k.saliency_empty), lua_setfield(L, -2, "saliency_empty");
+  return 1;
 }
 
 /* ---- loaders */
@@ -349,7 +367,8 @@ static void add_class(lua_State *L, const char *meta, const luaL_Reg *methods, l
 }
 
 void rl_open_data(lua_State *L) {
-  static const luaL_Reg set[] = {{"info", set_info}, {"row", set_row}, {"count", set_count}, {NULL, NULL}};
+  static const luaL_Reg set[] = {
+      {"info", set_info}, {"row", set_row}, {"count", set_count}, {"inspect", set_inspect}, {NULL, NULL}};
   static const luaL_Reg loader[] = {{"next", loader_next}, {"tell", loader_tell},       {"seek", loader_seek},
                                     {"bad", loader_bad},   {"samples", loader_samples}, {"close", loader_gc},
                                     {NULL, NULL}};

@@ -89,6 +89,8 @@ static rl_status read_metadata(reader *r) {
       return no(r, "__metadata__ holds a value that is not a string; write the file again");
     RL_TRY(keep(r, &pair.value));
     if (sum) pair.key += 6;
+    if ((r->sums.len + r->pairs.len) / sizeof pair >= 2 * RL_ST_ENTRIES_MAX)
+      return no(r, "more than 100000 texts in __metadata__; split the file");
     RL_TRY(rl_bytes_put(sum ? &r->sums : &r->pairs, &pair, sizeof pair));
   }
 }
@@ -153,8 +155,7 @@ static rl_status read_entry(reader *r) {
   named.begin = (uint64_t)offset[0];
   named.end = (uint64_t)offset[1];
   named.name = e.name;
-  if (r->entries.len / sizeof e >= RL_ST_ENTRIES_MAX)
-    return no(r, "more than 200000 tensors; split the file");
+  if (r->entries.len / sizeof e >= RL_ST_ENTRIES_MAX) return no(r, "more than 50000 tensors; split the file");
   return rl_bytes_put(&r->entries, &named, sizeof named);
 }
 
@@ -545,6 +546,8 @@ rl_status rl_st_write(const char *file, const rl_st_part *part, int parts, rl_st
   size_t order_bytes = (size_t)parts * sizeof(order), pair_bytes = (size_t)pairs * sizeof(rl_st_pair);
   rl_bytes header = {0};
   rl_writer w = {.fd = -1};
+  if (parts > RL_ST_ENTRIES_MAX || pairs > RL_ST_ENTRIES_MAX - 1)
+    return rl_fail(RL_EARG, "io.save: more than %d tensors or texts; split the file", RL_ST_ENTRIES_MAX - 1);
   rl_status s = rl_mem_alloc(&orders, order_bytes);
   if (s == RL_OK) s = rl_mem_alloc(&sorted, pair_bytes);
   if (s == RL_OK && pairs > 0) {

@@ -7,7 +7,7 @@
 #include "io/bytes.h"
 
 #define RL_ST_HEADER_MAX  ((size_t)25000000) /* bytes; DenseNet-201 with its optimiser needs 300000 */
-#define RL_ST_ENTRIES_MAX 200000
+#define RL_ST_ENTRIES_MAX 50000              /* twice as many metadata pairs, checksums included */
 
 typedef struct rl_st_entry {
   const char *name; /* terminated; may not hold NUL */

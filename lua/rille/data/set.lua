@@ -1,5 +1,6 @@
 -- A data set: the rows of a manifest, checked.
 local core = require "rille.core"._data
+local inspect = require "rille.data.inspect"
 
 ---@class rille.Set
 ---@field dir string
@@ -35,6 +36,11 @@ end
 ---One row as the manifest has it, texts by column, and its class's position (nil without a label).
 ---@param index integer from 1; batch.index holds these
 function Set:row(index) return self.manifest:row(index) end
+
+---Read every file once and tell what may spoil a run. Nothing found gives an empty list.
+---@return { kind: string, index: integer, message: string }[] findings by row; kinds: unreadable, duplicate,
+---  two_labels, split_leak, constant, odd_size, empty_mask, empty_saliency, missing_class (index 0)
+function Set:inspect() return inspect(self) end
 
 function Set:__len() return self.n end
 
