@@ -46,9 +46,8 @@ static void dwell(ph *p, int size, rl_phantom *about, const ph_target *t) {
            ph_uniform(p, 0.25, 0.6));
 }
 
-static void map(const ph *p, int size, const rl_phantom *about, float *field, uint8_t *gaze) {
+static void map(int size, const rl_phantom *about, float *field, uint8_t *gaze) {
   double sigma = BLUR * size, most = 0;
-  (void)p;
   memset(field, 0, (size_t)size * (size_t)size * sizeof *field);
   for (int k = 0; k < about->fixations; k++) {
     const rl_fixation *f = &about->fixation[k];
@@ -72,5 +71,5 @@ void ph_look(ph *p, int size, uint8_t *gaze, rl_phantom *about) {
   scan(p, size, about);
   for (int k = 0; k < p->targets; k++) dwell(p, size, about, &p->target[k]);
   if (about->fixations == 0) fixate(p, size, about, 0, 0, 0.3);
-  map(p, size, about, p->layer, gaze);
+  map(size, about, p->layer, gaze);
 }
