@@ -431,6 +431,7 @@ rl_status rl_loader_seek(rl_loader *l, uint32_t epoch, int index) {
     return rl_fail(RL_EARG,
                    "loader: %d samples of an epoch cannot be used up, it has %d; is it the same data set?",
                    index, l->n);
+  if (epoch == l->epoch && index == l->index) return RL_OK;
   bool ahead = l->index == l->n && epoch == l->epoch + 1 && index == 0; /* the next epoch is being prepared */
   if (ahead)
     pthread_mutex_lock(&l->lock);

@@ -158,7 +158,7 @@ describe("loader", function()
     local cases = { [{ batch = 0 }] = "batch = 0", [{ channels = 2 }] = "channels = 2",
       [{ size = 0 }] = "size 0x0",
       [{ split = "tran" }] = 'split "tran"', [{ std = 0 }] = "std = 0", [{ on_bad = "no" }] = "on_bad",
-      [{ augment = { rotat = 1 } }] = "unknown option rotat", [{ augment = { crop = 2 } }] = "crop = 2",
+      [{ augment = { rotat = 1 } }] = 'unknown option "rotat"', [{ augment = { crop = 2 } }] = "crop = 2",
       [{ threads = 99 }] = "threads = 99" }
     for o, text in pairs(cases) do assert.error_matches(function() rl.data.loader(set, o) end, text) end
     local empty = rl.data.open(dir .. "/other")

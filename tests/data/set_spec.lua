@@ -36,7 +36,7 @@ describe("data set", function()
     assert.equal(2, set.n)
     assert.error_matches(function() open(text, { classes = { "x", "y" } }) end, '4: label "z" is not among')
     assert.error_matches(function() open(text, { clases = {} }) end,
-      "unknown option clases; known are classes")
+      'unknown option "clases"; did you mean "classes"?')
   end)
 
   it("reads a folder without a manifest, in order of names", function()

@@ -2,7 +2,7 @@
 local core = require "rille.core"._data
 local Set = require "rille.data.set"
 local Loader = require "rille.data.loader"
-local options = require "rille.data.options"
+local check = require "rille.util.check"
 
 local data = {}
 
@@ -15,7 +15,7 @@ local data = {}
 ---  train); leave_out: labels whose rows are dropped
 ---@return rille.Set
 function data.open(dir, opts)
-  opts = options.take("data.open", opts, { classes = false, leave_out = false })
+  opts = check.options("data.open", opts, { classes = false, leave_out = false })
   return Set.new(dir, opts)
 end
 
@@ -34,7 +34,7 @@ function data.loader(set, opts) return Loader.new(set, opts) end
 ---  n = 300 patients, of which 70 % train, 10 % val, 20 % test unless these are given; size = 128; seed = 1
 ---@return rille.Set
 function data.phantom(dir, opts)
-  opts = options.take("data.phantom", opts,
+  opts = check.options("data.phantom", opts,
     { n = 300, train = false, val = false, test = false, size = 128, seed = 1 })
   local val = opts.val or (opts.train or opts.test) and 0 or opts.n // 10
   local test = opts.test or (opts.train or opts.val) and 0 or opts.n // 5
@@ -48,7 +48,7 @@ end
 ---@param patient integer from 1
 ---@param opts? { size: integer, seed: integer } size = 128, seed = 1
 function data.phantom_patient(patient, opts)
-  opts = options.take("data.phantom_patient", opts, { size = 128, seed = 1 })
+  opts = check.options("data.phantom_patient", opts, { size = 128, seed = 1 })
   return core.phantom_draw(opts.seed, patient, opts.size)
 end
 

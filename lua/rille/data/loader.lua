@@ -5,7 +5,7 @@
 -- list of N names; where the split has any: mask and saliency N x 1 x H x W (f32; a mask is 0 or 1, a map
 -- sums to 1, both are 0 where a row has none), has_mask and has_saliency N (bool).
 local core = require "rille.core"._data
-local options = require "rille.data.options"
+local check = require "rille.util.check"
 
 ---@class rille.Loader
 local Loader = {}
@@ -44,9 +44,9 @@ function Loader.new(set, opts)
   if type(set) ~= "table" or set.manifest == nil then
     error("data.loader: the first argument is a data set", 3)
   end
-  local o = options.take("data.loader", opts, DEFAULTS)
-  local a = options.take("data.loader: augment", o.augment or nil, AUGMENT)
-  if o.on_bad ~= "stop" and o.on_bad ~= "skip" then error('data.loader: on_bad is "stop" or "skip"', 3) end
+  local o = check.options("data.loader", opts, DEFAULTS)
+  local a = check.options("data.loader: augment", o.augment or nil, AUGMENT)
+  check.word("data.loader", "on_bad", o.on_bad, { "stop", "skip" })
   if a.flip == true then a.flip = 0.5 end
   local height, width = pair(o.size)
   local flat = {
