@@ -7,6 +7,13 @@ local names = {}
 for name in pairs(checks) do names[#names + 1] = name end
 table.sort(names)
 
+local function described() -- the names that specs in this folder describe
+  local found, p = {}, assert(io.popen(("cat %q/tests/ops/*_spec.lua"):format(_G.RILLE_ROOT)))
+  for name in p:read("a"):gmatch 'describe%("([%w_]+)"' do found[name] = true end
+  p:close()
+  return found
+end
+
 local function try(row, sample, number, layout, tally)
   local case = cases.make(row, sample, layout)
   if not case then return end
@@ -36,6 +43,13 @@ describe("the registry", function()
       assert.are.equal("", table.concat(tally.wrong, "\n", 1, math.min(12, #tally.wrong)))
     end)
   end
+  it("has a spec that describes each row", function()
+    local found, missing = described(), {}
+    for _, row in ipairs(rl.ops) do
+      if not found[row.name] then missing[#missing + 1] = row.name end
+    end
+    assert.are.equal("", table.concat(missing, " "))
+  end)
   it("was walked through", function()
     print(("\nops %d x layouts %d: %d cases, %d checked"):format(tally.rows, #cases.layouts, tally.cases, tally.checked))
     assert.is_true(tally.checked > tally.rows)

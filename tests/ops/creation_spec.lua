@@ -1,0 +1,145 @@
+-- Rows without inputs.
+local rl = require "rille"
+
+local function refuses(text, f, ...)
+  local args = table.pack(...)
+  assert.error_matches(function() f(table.unpack(args, 1, args.n)) end, text)
+end
+
+local function filled(name, value)
+  return function()
+    local f = rl[name]
+    assert.is_close({ { value, value, value }, { value, value, value } }, f { 2, 3 })
+    assert.are.equal("f32", f({ 2 }).dtype)
+    for _, dtype in ipairs { "f32", "f64", "i64", "i32", "u8", "bool" } do
+      local x = f({ 2 }, { dtype = dtype })
+      assert.are.equal(dtype, x.dtype)
+      assert.is_close({ value, value }, x)
+    end
+    assert.are.same({}, f({}).shape)
+    assert.are.same({ 0, 2 }, f({ 0, 2 }).shape)
+    assert.is_true(f({ 2 }, { requires_grad = true }).requires_grad)
+    refuses("size -1 of dim 1 is negative", f, { -1 })
+    refuses("more elements than memory can hold", f, { 1 << 40, 1 << 40 })
+    refuses('did you mean "dtype"?', f, { 2 }, { dtyp = "f64" })
+    refuses("i64 has no gradient", f, { 2 }, { dtype = "i64", requires_grad = true })
+  end
+end
+
+describe("zeros", function() it("is full of 0, in every dtype", filled("zeros", 0)) end)
+describe("ones", function() it("is full of 1, in every dtype", filled("ones", 1)) end)
+
+describe("full", function()
+  it("is full of its value", function()
+    assert.is_close({ 2.5, 2.5 }, rl.full({ 2 }, 2.5))
+    assert.is_close({ 7 }, rl.full({ 1 }, 7.9, { dtype = "i64" }))
+    assert.are.equal(math.huge, rl.full({}, math.huge):item())
+  end)
+  it("needs a value", function() refuses("full: value is missing", rl.full, { 2 }) end)
+end)
+
+describe("empty", function()
+  it("has the shape and dtype asked for", function()
+    local x = rl.empty({ 2, 3 }, { dtype = "f64", requires_grad = true })
+    assert.are.same({ 2, 3 }, x.shape)
+    assert.are.equal("f64", x.dtype)
+    assert.is_true(x.requires_grad)
+    refuses("empty: size -2 of dim 2 is negative", rl.empty, { 1, -2 })
+  end)
+end)
+
+---Mean, variance, repetition from a seed, and independence of shape's cutting.
+local function draws(name, mean, variance)
+  return function()
+    rl.manual_seed(11)
+    local x = rl[name]({ 100, 200 }, { dtype = "f64" })
+    assert.is_close(mean, x:mean(), 0.03) -- five standard errors of the mean of 20,000 draws
+    assert.is_close(variance, x:var(), 0.05)
+    local next_one = rl[name]({ 100, 200 }, { dtype = "f64" })
+    rl.manual_seed(11)
+    assert.is_true(x:equal(rl[name]({ 20000 }, { dtype = "f64" }):reshape { 100, 200 }))
+    assert.is_false(x:equal(next_one))
+    assert.are.same({ 0 }, rl[name]({ 0 }).shape)
+    refuses("whole numbers come from randint", rl[name], { 2 }, { dtype = "i64" })
+  end
+end
+
+describe("rand", function()
+  it("is uniform and repeatable", draws("rand", 0.5, 1 / 12))
+  it("stays in [0, 1), also in f32", function()
+    local x = rl.rand { 50000 }
+    assert.is_true(x:min():item() >= 0 and x:max():item() < 1)
+  end)
+end)
+describe("randn", function() it("is standard normal and repeatable", draws("randn", 0, 1)) end)
+
+describe("randint", function()
+  it("reaches both ends and nothing beyond", function()
+    local x = rl.randint(-2, 3, { 2000 })
+    assert.are.equal("i64", x.dtype)
+    assert.are.equal(-2, x:min():item())
+    assert.are.equal(3, x:max():item())
+    for v = -2, 3 do assert.is_close(1 / 6, x:eq(v):to("f64"):mean(), 0.05) end
+    assert.is_close({ 4, 4 }, rl.randint(4, 4, { 2 }, { dtype = "f32" }))
+  end)
+  it("refuses an empty range", function() refuses("randint: high = 1 is below low = 2", rl.randint, 2, 1, { 3 }) end)
+end)
+
+describe("randperm", function()
+  it("holds each number once", function()
+    assert.are.same(rl.arange(50):tolist(), rl.randperm(50):sort(1):tolist())
+    assert.are.same({ 1 }, rl.randperm(1):tolist())
+    assert.are.same({ 0 }, rl.randperm(0).shape)
+  end)
+  it("moves every number to every place about equally often", function()
+    local hits = rl.zeros({ 4, 4 }, { dtype = "f64" })
+    for _ = 1, 600 do hits:add_(rl.one_hot(rl.randperm(4), 4, { dtype = "f64" })) end
+    assert.is_close(rl.full({ 4, 4 }, 150), hits, 0.35) -- five standard deviations of 600 draws at 1/4
+  end)
+  it("refuses a negative n", function() refuses("randperm: n = -1", rl.randperm, -1) end)
+end)
+
+describe("arange", function()
+  it("includes its end, as Lua's for", function()
+    assert.are.same({ 1, 2, 3 }, rl.arange(3):tolist())
+    assert.are.same({ 2, 3, 4 }, rl.arange(2, 4):tolist())
+    assert.are.same({ 5, 3, 1 }, rl.arange(5, 1, -2):tolist())
+    assert.are.same({ 1, 3 }, rl.arange(1, 4, 2):tolist())
+    assert.are.same({ 0 }, rl.arange(3, 1).shape)
+  end)
+  it("is i64 if all is whole, else f32, and meets the end in spite of rounding", function()
+    assert.are.equal("i64", rl.arange(3).dtype)
+    assert.are.equal("f32", rl.arange(0, 1, 0.5).dtype)
+    assert.are.equal("f64", rl.arange(1, 3, { dtype = "f64" }).dtype)
+    assert.are.equal(11, rl.arange(0, 1, 0.1):numel())
+    assert.is_close(1, rl.arange(0, 1, 0.1)[-1])
+  end)
+  it("refuses what has no end", function()
+    refuses("has no end", rl.arange, 1, 2, 0)
+    refuses("has no end", rl.arange, 1, math.huge)
+    refuses("elements are too many", rl.arange, 0, 1e300, 1e-9)
+  end)
+end)
+
+describe("linspace", function()
+  it("has both ends exactly", function()
+    assert.is_close({ 0, 0.25, 0.5, 0.75, 1 }, rl.linspace(0, 1, 5))
+    local x = rl.linspace(0.1, 0.7, 7, { dtype = "f64" })
+    assert.are.equal(0.1, x[1]:item())
+    assert.are.equal(0.7, x[7]:item())
+    assert.is_close({ 3 }, rl.linspace(3, 9, 1))
+    assert.are.same({ 0 }, rl.linspace(0, 1, 0).shape)
+  end)
+  it("refuses whole dtypes", function() refuses("come from arange", rl.linspace, 0, 1, 2, { dtype = "i64" }) end)
+end)
+
+describe("eye", function()
+  it("has ones on the diagonal", function()
+    assert.is_close({ { 1, 0 }, { 0, 1 } }, rl.eye(2))
+    assert.is_close({ { 1, 0, 0 }, { 0, 1, 0 } }, rl.eye(2, 3))
+    assert.is_close({ { 1 }, { 0 } }, rl.eye(2, 1))
+    assert.are.same({ 0, 0 }, rl.eye(0).shape)
+    assert.are.equal("bool", rl.eye(2, { dtype = "bool" }).dtype)
+  end)
+  it("refuses a negative size", function() refuses("eye: n = -1", rl.eye, -1) end)
+end)
