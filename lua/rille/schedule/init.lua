@@ -1,0 +1,84 @@
+-- rl.schedule: rates and weights as functions of (step, state). The first step is 1; t = step - 1 have been
+-- made. A schedule holds no state of its own: plateau keeps its numbers in state.schedules, which runs save.
+
+local check = require "rille.util.check"
+
+local schedule = {}
+
+---@param v number
+function schedule.constant(v)
+  check.number("schedule.constant", "v", v)
+  return function() return v end
+end
+
+---base * gamma ^ (t // every): lower by a factor every so many steps.
+---@param base number
+---@param every integer steps
+---@param gamma? number default 0.1
+function schedule.step(base, every, gamma)
+  check.number("schedule.step", "base", base)
+  check.integer("schedule.step", "every", every, 1)
+  gamma = check.number("schedule.step", "gamma", gamma or 0.1, 0)
+  return function(step) return base * gamma ^ ((step - 1) // every) end
+end
+
+---base * gamma for each milestone that t has reached.
+---@param base number
+---@param milestones integer[] steps
+---@param gamma? number default 0.1
+function schedule.multistep(base, milestones, gamma)
+  check.number("schedule.multistep", "base", base)
+  gamma = check.number("schedule.multistep", "gamma", gamma or 0.1, 0)
+  return function(step)
+    local passed = 0
+    for _, m in ipairs(milestones) do passed = passed + (step - 1 >= m and 1 or 0) end
+    return base * gamma ^ passed
+  end
+end
+
+---lowest + (base - lowest) (1 + cos(pi t / T)) / 2; from T on it stays at lowest.
+---@param base number
+---@param steps integer T
+---@param opts? { lowest: number } default 0
+function schedule.cosine(base, steps, opts)
+  local o = check.options("schedule.cosine", opts, { lowest = 0 })
+  check.number("schedule.cosine", "base", base)
+  check.integer("schedule.cosine", "steps", steps, 1)
+  return function(step)
+    local t = math.min(step - 1, steps)
+    return o.lowest + (base - o.lowest) * (1 + math.cos(math.pi * t / steps)) / 2
+  end
+end
+
+---t < W: base t / W; then with q = (1 + cos(pi (t - W) / (T - W))) / 2: base q + 0.001 base (1 - q).
+---@param base number
+---@param warm integer W, steps
+---@param steps integer T
+---@param opts? { lowest: number } as a share of base, default 0.001
+function schedule.warmup_cosine(base, warm, steps, opts)
+  local o = check.options("schedule.warmup_cosine", opts, { lowest = 0.001 })
+  check.number("schedule.warmup_cosine", "base", base)
+  check.integer("schedule.warmup_cosine", "warm", warm, 0)
+  check.integer("schedule.warmup_cosine", "steps", steps, warm + 1)
+  return function(step)
+    local t = math.min(step - 1, steps)
+    if t < warm then return base * t / warm end
+    local q = (1 + math.cos(math.pi * (t - warm) / (steps - warm))) / 2
+    return base * (q + o.lowest * (1 - q))
+  end
+end
+
+---From `from` to `to` in equal parts: from + (to - from) min(1, step / steps).
+---@param to number
+---@param steps integer
+---@param opts? { from: number } default 0
+function schedule.ramp(to, steps, opts)
+  local o = check.options("schedule.ramp", opts, { from = 0 })
+  check.number("schedule.ramp", "to", to)
+  check.integer("schedule.ramp", "steps", steps, 1)
+  return function(step) return o.from + (to - o.from) * math.min(1, step / steps) end
+end
+
+schedule.plateau = require "rille.schedule.plateau"
+
+return schedule
