@@ -25,10 +25,11 @@ end
 
 local DenseBlock = nn.Module:extend("DenseBlock")
 
-function DenseBlock:init(layers, channels, growth, bottleneck)
+function DenseBlock:init(layers, channels, o)
   rawset(self, "_layers", {})
+  rawset(self, "_fused", o.fused)
   for l = 1, layers do
-    local layer = DenseLayer(channels + (l - 1) * growth, growth, bottleneck)
+    local layer = DenseLayer(channels + (l - 1) * o.growth, o.growth, o.bottleneck)
     self["denselayer" .. l] = layer
     self._layers[l] = layer
   end
@@ -40,7 +41,38 @@ function DenseBlock:plain(x)
   return x
 end
 
-function DenseBlock:forward(x) return self:plain(x) end
+local parts = { "norm1", "conv1", "norm2", "conv2" }
+
+-- One op takes a whole block if nothing wants to look inside, and all its norms are in the same mode.
+function DenseBlock:is_fusable()
+  if not self._fused then return false end
+  local first = self._layers[1].norm1
+  for _, layer in ipairs(self._layers) do
+    if rawget(layer, "_hooks") then return false end
+    for _, name in ipairs(parts) do
+      if rawget(layer[name], "_hooks") then return false end
+    end
+    if layer.norm1.training ~= first.training or layer.norm2.training ~= first.training then return false end
+  end
+  return true
+end
+
+function DenseBlock:forward(x)
+  if not self:is_fusable() then return self:plain(x) end
+  local list, training = {}, self._layers[1].norm1.training
+  for _, layer in ipairs(self._layers) do
+    local norm1, norm2, n = layer.norm1, layer.norm2, #list
+    list[n + 1], list[n + 2], list[n + 3] = norm1.weight, norm1.bias, layer.conv1.weight
+    list[n + 4], list[n + 5], list[n + 6] = norm2.weight, norm2.bias, layer.conv2.weight
+    list[n + 7], list[n + 8] = norm1.running_mean, norm1.running_var
+    list[n + 9], list[n + 10] = norm2.running_mean, norm2.running_var
+    if training then
+      norm1:count_batch()
+      norm2:count_batch()
+    end
+  end
+  return core.dense_block(x, list, { training = training })
+end
 
 local Transition = nn.Module:extend("Transition")
 
@@ -61,7 +93,7 @@ function Features:init(o)
   self.norm0 = BatchNorm2d(width)
   rawset(self, "_parts", {})
   for b, layers in ipairs(o.blocks) do
-    self["denseblock" .. b] = DenseBlock(layers, width, o.growth, o.bottleneck)
+    self["denseblock" .. b] = DenseBlock(layers, width, o)
     self._parts[#self._parts + 1] = self["denseblock" .. b]
     width = width + layers * o.growth
     if b < #o.blocks then
@@ -103,9 +135,12 @@ local DenseNet = nn.Module:extend("DenseNet")
 
 local defaults = {
   blocks = check.none, classes = 1000, channels = 3, growth = 32, initial = 64, bottleneck = 4,
+  fused = true,
 }
 
----@param opts table blocks (layers of each), classes 1000, channels 3, growth 32, initial 64, bottleneck 4
+---@param opts table blocks (layers of each), classes 1000, channels 3, growth 32, initial 64, bottleneck 4,
+---  fused true
+---  (one op per dense block; false: op by op, the same up to rounding)
 function DenseNet:init(opts)
   local o = check.options("DenseNet", opts, defaults)
   if type(o.blocks) ~= "table" or #o.blocks == 0 then
@@ -114,6 +149,7 @@ function DenseNet:init(opts)
   for _, key in ipairs { "classes", "channels", "growth", "initial", "bottleneck" } do
     check.integer("DenseNet", key, o[key], 1)
   end
+  check.boolean("DenseNet", "fused", o.fused)
   self.features = nn.init.skip(Features, o)
   rawset(self, "width", self.features._width)
   self.classifier = nn.Linear(self.width, o.classes)

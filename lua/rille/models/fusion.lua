@@ -5,8 +5,8 @@ local check = require "rille.util.check"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
----classifier(z), z = classifier:pool(F5, d1): means of both maps, concatenated -> Linear 64 -> ReLU -> Dropout ->
----Linear classes. With width = false it reads F5 alone: classifier:pool(F5).
+---classifier(z), z = classifier:pool(F5, d1): means of both maps, concatenated -> Linear 64 -> ReLU ->
+---Dropout -> Linear classes. With width = false it reads F5 alone: classifier:pool(F5).
 ---Shape: N x features x h x w, N x 64 width x H x W -> z N x (features + 64 width) -> N x classes.
 ---@class rille.FusionClassifier: rille.Module
 local FusionClassifier = nn.Module:extend("FusionClassifier")
@@ -23,7 +23,8 @@ function FusionClassifier:init(opts)
   self.fc2 = nn.Linear(o.hidden, check.integer(who, "classes", o.classes, 1))
 end
 
----What the classifier reads of the maps: small enough to keep for a whole data set while both networks are frozen.
+---What the classifier reads of the maps: small enough to keep for a whole data set while both networks are
+---frozen.
 function FusionClassifier:pool(f5, d1) -- luacheck: ignore self
   local z = core.mean(f5, { -2, -1 })
   return d1 and core.cat({ z, core.mean(d1, { -2, -1 }) }, { dim = 2 }) or z
