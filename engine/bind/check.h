@@ -39,6 +39,7 @@ const char *rl_nearest(const char *word, const char *const *words, int n);
 void rl_open_tensor(lua_State *L);
 void rl_open_ops(lua_State *L);
 void rl_open_graph(lua_State *L);
+void rl_open_lists(lua_State *L);
 
 int rl_tensor_index(lua_State *L); /* x[...], in index.c; upvalue 1: methods */
 int rl_tensor_newindex(lua_State *L);

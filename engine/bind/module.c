@@ -99,6 +99,7 @@ RL_API int luaopen_rille_core(lua_State *L) {
   rl_open_tensor(L);
   rl_open_ops(L);
   rl_open_graph(L);
+  rl_open_lists(L);
   rl_open_io(L);
   rl_open_data(L);
   return 1;

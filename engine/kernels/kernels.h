@@ -4,6 +4,7 @@
 #ifndef RL_KERNELS_KERNELS_H
 #define RL_KERNELS_KERNELS_H
 
+#include "kernels/lists.h"
 #include "rille.h"
 
 struct rl_gemm_work;

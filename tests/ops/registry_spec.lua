@@ -9,7 +9,9 @@ table.sort(names)
 
 local function described() -- the names that specs in this folder describe
   local found, p = {}, assert(io.popen(("cat %q/tests/ops/*_spec.lua"):format(_G.RILLE_ROOT)))
-  for name in p:read("a"):gmatch 'describe%("([%w_]+)"' do found[name] = true end
+  for list in p:read("a"):gmatch 'describe%("([%w_, ]+)"' do
+    for name in list:gmatch "[%w_]+" do found[name] = true end
+  end
   p:close()
   return found
 end

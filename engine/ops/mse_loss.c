@@ -1,0 +1,22 @@
+/* mse_loss: the squared error, reduced.  [any shape], [same] -> [] or [same] */
+#include "ops/loss.h"
+
+static rl_status forward(rl_call *c) { return rl_loss_forward(c, RL_LOSS_MSE); }
+static rl_status backward(rl_call *c) { return rl_loss_backward(c, RL_LOSS_MSE); }
+
+static const rl_param params[] = {RL_REDUCTION, {0}};
+
+const rl_op rl_op_mse_loss = {
+    .name = "mse_loss",
+    .doc = "mean of (input - target)^2, or sum, or each; any shape",
+    .dtypes = RL_FLOATS,
+    .in = {{"input"}, {"target"}},
+    .params = params,
+    .layout = RL_ROWMAJOR,
+    .saves = RL_SAVE_IN(0) | RL_SAVE_IN(1),
+    .samples = "{ T{2, 3}, T{2, 3} } { T{2, 3}, T{2, 3}, { reduction = \"sum\" } } { T{4}, T{4}, { reduction "
+               "= \"none\" } }",
+    .shape = rl_loss_shape,
+    .forward = forward,
+    .backward = backward,
+};
