@@ -39,8 +39,8 @@ local function code(t) -- one number that every element moves
   return sum
 end
 
--- PyTorch 2.13 in f64: batch_norm, relu, conv2d and cat, as code() of y, dx, then per layer the gradients of norm1
--- weight and bias, conv1, norm2 weight and bias, conv2, and the running moments after the call.
+-- PyTorch 2.13 in f64: batch_norm, relu, conv2d and cat, as code() of y, dx, then per layer the gradients of
+-- norm1 weight and bias, conv1, norm2 weight and bias, conv2, and the running moments after the call.
 local want = {
   training = {
     -0.713743620874529, 0.530484060390678, 1.80659948534662, 1.04413616982125, -0.763498825474428,
