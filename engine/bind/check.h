@@ -40,6 +40,8 @@ void rl_open_tensor(lua_State *L);
 void rl_open_ops(lua_State *L);
 void rl_open_graph(lua_State *L);
 void rl_open_lists(lua_State *L);
+void rl_open_system(lua_State *L);   /* signals, terminal, safe files, lock */
+void rl_open_readline(lua_State *L); /* line editing; called by rl_open_system */
 
 int rl_tensor_index(lua_State *L); /* x[...], in index.c; upvalue 1: methods */
 int rl_tensor_newindex(lua_State *L);

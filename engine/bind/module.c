@@ -102,5 +102,6 @@ RL_API int luaopen_rille_core(lua_State *L) {
   rl_open_lists(L);
   rl_open_io(L);
   rl_open_data(L);
+  rl_open_system(L);
   return 1;
 }
