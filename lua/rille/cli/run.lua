@@ -1,0 +1,89 @@
+-- rille run: train a recipe, score it, write its report.
+local common = require "rille.cli.common"
+local files = require "rille.util.files"
+
+local command = { name = "run", usage = "RECIPE [options]", words = { least = 0, most = 1, what = "a recipe" },
+  doc = "train a recipe: its stages, then test figures and a report, in a run folder",
+  options = { common.PRESET, common.DATA, { name = "out", value = "DIR", doc = "the run's folder (default runs/RECIPE-N)" },
+    common.SEED, { name = "seeds", value = "A..B", doc = "one run per seed, in DIR-seedN" }, common.THREADS, common.SET,
+    { name = "resume", value = "RUN", bare = true, doc = "go on with a run; without RUN, with the recipe's newest" },
+    { name = "at", value = "STEP", kind = "integer", lo = 0, doc = "with --resume: from the checkpoint of this step" },
+    { name = "checkpoint-steps", value = "N", kind = "integer", lo = 1, doc = "save after every N steps instead of each minute" },
+    common.QUIET } }
+
+local function wrong(text) error({ usage = "run: " .. text }, 0) end
+
+-- Trains and finishes one run; its lock is let go in every case.
+local function work(run)
+  local runner, finish = require "rille.run.runner", require "rille.run.finish"
+  local ok, why = pcall(function()
+    runner.train(run)
+    finish.run(run)
+  end)
+  run.progress:clear()
+  run.log:close()
+  run.journal:close()
+  if not ok then error(why, 0) end
+end
+
+local function seeds_of(text)
+  local a, b = text:match("^(%d+)%.%.(%d+)$")
+  if not a then a = text:match("^%d+$") b = a end
+  if not a or tonumber(a) > tonumber(b) then wrong('--seeds takes a range, as 1..5, not "' .. text .. '"') end
+  return math.tointeger(tonumber(a)), math.tointeger(tonumber(b))
+end
+
+local function resume(o)
+  local start = require "rille.run.start"
+  local dir = o.resume
+  if dir == true then
+    if o.out then
+      dir = o.out
+    elseif o[1] then
+      local recipe = require "rille.run.recipe"
+      dir = start.newest(recipe.find(o[1]):match("([^/]+)%.lua$"))
+    end
+    if not dir then wrong("--resume: no run of this recipe is in runs/; name its folder") end
+  end
+  if o.set or o.preset or o.seed or o.seeds then wrong "--resume takes the options of the run; change the recipe's file, or start a new run" end
+  local run <close> = setmetatable({}, { __close = function() collectgarbage() end })
+  run.it = start.resume(dir, { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true, quiet = o.quiet, at = o.at })
+  work(run.it)
+  return 0
+end
+
+local function run_seed(o, seed, dir)
+  local start, recipe = require "rille.run.start", require "rille.run.recipe"
+  local run = start.new(recipe.load(o[1], { preset = o.preset, set = o.set }),
+    { dir = dir, data = o.data, seed = seed, checkpoint_steps = o.checkpoint_steps, has_prompt = true, quiet = o.quiet })
+  work(run)
+  print(dir)
+end
+
+function command.run(o)
+  common.threads(o)
+  if o.resume then return resume(o) end
+  if not o[1] then wrong "needs a recipe; rille run --help" end
+  if o.at then wrong "--at goes with --resume" end
+  local recipe, start = require "rille.run.recipe", require "rille.run.start"
+  local name = recipe.find(o[1]):match("([^/]+)%.lua$")
+  local dir = (o.out or start.free_folder(name)):gsub("(.)/+$", "%1")
+  if not o.seeds then
+    run_seed(o, o.seed or 1, dir)
+    return 0
+  end
+  if o.seed then wrong "--seed and --seeds exclude each other" end
+  local a, b = seeds_of(o.seeds)
+  for seed = a, b do
+    local one = ("%s-seed%d"):format(dir, seed)
+    if files.kind(one .. "/metrics.json") then
+      print(one .. " is there already")
+    else
+      run_seed(o, seed, one)
+      collectgarbage()
+    end
+  end
+  return 0
+end
+
+return command

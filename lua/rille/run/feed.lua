@@ -1,0 +1,137 @@
+-- The data of a run: a folder, or the chest phantom, which is drawn once and kept. Batches come in an order that
+-- depends on seed, stage and epoch alone.
+local core = require "rille.core"
+local files = require "rille.util.files"
+local paths = require "rille.run.paths"
+local rl = require "rille"
+
+local Feed = {}
+Feed.__index = Feed
+
+local FIELDS = { "augment", "classes", "dir", "drop_last", "leave_out", "mean", "on_bad", "phantom", "std", "threads" }
+local PHANTOM = { train = 600, val = 100, test = 200, seed = 1 }
+local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
+
+local function check(recipe)
+  for key in pairs(recipe.data) do
+    local is_known = false
+    for _, name in ipairs(FIELDS) do is_known = is_known or name == key end
+    if not is_known then error(('recipe: "%s": data: %s'):format(recipe.file, paths.unknown("data", tostring(key), FIELDS)), 0) end
+  end
+  local o = recipe.options
+  for _, name in ipairs { "batch", "channels" } do
+    if not math.tointeger(o[name]) or o[name] < 1 then
+      error(('recipe: "%s": options.%s is %s; it is a whole number from 1 on'):format(recipe.file, name, tostring(o[name])), 0)
+    end
+  end
+end
+
+local function height_and_width(size)
+  if type(size) == "table" then return size[1], size[2] or size[1] end
+  return size, size
+end
+
+-- Where a phantom of this kind lies; drawn when it is not there yet. A folder without its mark was cut short.
+local function phantom(recipe, o)
+  local p = paths.lay_over(paths.copy(PHANTOM), recipe.data.phantom or {})
+  local height, width = height_and_width(recipe.options.size)
+  p.size = p.size or math.max(height, width)
+  local cache = os.getenv "XDG_CACHE_HOME"
+  local parent = cache and cache ~= "" and cache .. "/rille" or o.out .. "/data"
+  local dir = ("%s/phantom-%d-%d-%d-%d-%d"):format(parent, p.size, p.train, p.val, p.test, p.seed)
+  if files.kind(dir .. "/whole") then return dir end
+  o.say(("drawing the chest phantom once: %d images of %d pixels into %s"):format(p.train + p.val + p.test, p.size, dir))
+  files.make_folder(parent)
+  local part = ("%s.part-%d"):format(dir, core.pid())
+  rl.data.phantom(part, { train = p.train, val = p.val, test = p.test, size = p.size, seed = p.seed })
+  files.write(part .. "/whole", "drawn\n")
+  if not os.rename(part, dir) and not files.kind(dir .. "/whole") then
+    error(('data: "%s" cannot be put in place; remove what lies there'):format(dir), 0)
+  end
+  return dir
+end
+
+---Open the data of a recipe.
+---@param recipe table
+---@param o { dir: string?, out: string, seed: integer, say: fun(text: string) }
+---@return table feed dir, name, classes, counts { train, val, test }
+function Feed.open(recipe, o)
+  check(recipe)
+  local dir = o.dir or recipe.data.dir
+  local self = setmetatable({ seed = o.seed, options = recipe.options, data = recipe.data, loaders = {}, counts = {} }, Feed)
+  self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
+  self.dir = dir or phantom(recipe, o)
+  local classes = recipe.data.classes or not dir and { "normal", "chf", "pneumonia" } or nil
+  self.set = rl.data.open(self.dir, { classes = classes, leave_out = recipe.data.leave_out })
+  self.classes = self.set.classes
+  for _, split in ipairs { "train", "val", "test" } do self.counts[split] = self.set:count(split) end
+  if self.counts.train == 0 then
+    error(('data: "%s" has no rows to train on; the column split of manifest.csv must say train, val or test'):format(self.dir), 0)
+  end
+  return self
+end
+
+---@return boolean whether the recipe asks for random changes of images
+function Feed:augments()
+  local a = self.data.augment
+  return a ~= nil and a ~= false and next(a) ~= nil
+end
+
+local function loader(self, split, o)
+  local key = ("%s %d %s %s %s"):format(split, o.batch, tostring(o.shuffle), tostring(o.augment), tostring(o.size))
+  if not self.loaders[key] then
+    local d = self.data
+    self.loaders[key] = rl.data.loader(self.set, { split = split, batch = o.batch, size = o.size or self.options.size,
+      channels = o.channels or self.options.channels, shuffle = o.shuffle or false, augment = o.augment and d.augment or nil, seed = self.seed,
+      threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std, drop_last = o.shuffle and d.drop_last or false })
+  end
+  return self.loaders[key]
+end
+
+---Batches of an epoch of training, shuffled, from a place on.
+---@param split string
+---@param o { batch: integer, stage: integer, epoch: integer, cursor: integer, augment: boolean }
+---@return fun(): table? iterator of batches; each has `cursor`, where to go on behind it
+function Feed:batches(split, o)
+  local l = loader(self, split, { batch = o.batch, shuffle = true, augment = o.augment })
+  local epoch = (o.stage - 1) * EPOCHS_PER_STAGE + o.epoch
+  l:restore { epoch = epoch, index = o.cursor }
+  local next_batch = l:epoch(epoch)
+  return function()
+    local batch = next_batch(l)
+    if not batch then return nil end
+    batch.split = split
+    local now = l:state()
+    batch.cursor, batch.is_last = now.index, now.epoch ~= epoch or now.index >= l.samples
+    return batch
+  end
+end
+
+---Batches in the manifest's order, unchanged: for validation, tests and caches.
+---@param split string
+---@param batch integer
+---@param size? integer|integer[] other than the recipe's
+---@param channels? integer
+---@return fun(): table? iterator
+function Feed:fixed(split, batch, size, channels)
+  local l = loader(self, split, { batch = batch, size = size, channels = channels })
+  l:restore { epoch = 1, index = 0 }
+  local next_batch = l:epoch(1)
+  return function()
+    local b = next_batch(l)
+    if b then b.split = split end
+    return b
+  end
+end
+
+---Steps of an epoch.
+---@param split string
+---@param batch integer
+---@return integer
+function Feed:steps(split, batch)
+  local n = self.counts[split]
+  if self.data.drop_last then return math.max(1, n // batch) end
+  return -(-n // batch)
+end
+
+return Feed

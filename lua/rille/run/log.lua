@@ -1,0 +1,66 @@
+-- log.jsonl: one record per line, appended. Numbers that are not finite are written as text, since JSON has none.
+local core = require "rille.core"
+local json = require "rille.util.json"
+
+local Log = {}
+Log.__index = Log
+
+---@param v any
+---@return any with every number finite or a text
+local function plain(v)
+  if type(v) == "table" then
+    local out = {}
+    for k, e in pairs(v) do out[k] = plain(e) end
+    return out
+  end
+  if math.type(v) == "float" and (v ~= v or math.abs(v) == math.huge) then return tostring(v) end
+  if type(v) == "function" then return "function" end
+  return v
+end
+Log.plain = plain
+
+---Open a log for appending, cut back to `bytes` first if given: what a later checkpoint does not know is dropped.
+---@param path string
+---@param bytes? integer
+---@return table
+function Log.open(path, bytes)
+  if bytes then
+    local f = io.open(path, "ab")
+    if f then f:close() end
+    local ok, why = core.truncate_file(path, bytes)
+    if not ok then error(why, 0) end
+  end
+  local file, why = io.open(path, "ab")
+  if not file then error(("log: %s; choose another folder with --out"):format(why), 0) end
+  local self = setmetatable({ path = path, file = file, warned = {}, warnings = 0 }, Log)
+  self.bytes = file:seek "end"
+  return self
+end
+
+---@param record table flat or nested, of plain values
+function Log:put(record)
+  local line = json.encode(plain(record)) .. "\n"
+  self.file:write(line)
+  self.bytes = self.bytes + #line
+end
+
+---A warning: once on the terminal, always in the log.
+---@param text string
+---@param step? integer
+function Log:warn(text, step)
+  self.warnings = self.warnings + 1
+  if not self.warned[text] then io.stderr:write("rille: warning: ", text, "\n") end
+  self.warned[text] = true
+  self:put { kind = "warning", text = text, step = step }
+end
+
+---Everything written so far is on the disk.
+function Log:sync()
+  local ok, why = self.file:flush()
+  if ok then ok, why = core.sync_file(self.path) end
+  if not ok then error(("log: %s"):format(why), 0) end
+end
+
+function Log:close() self.file:close() end
+
+return Log

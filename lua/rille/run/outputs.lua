@@ -1,0 +1,58 @@
+-- What a recipe's forward gives: values, or functions that run when their name is first read, once per batch. So a
+-- stage computes only what its losses read.
+
+local outputs = {}
+
+local function known_names(made)
+  local out = {}
+  for name in pairs(made) do out[#out + 1] = tostring(name) end
+  table.sort(out)
+  return table.concat(out, ", ")
+end
+
+local function lookup(made)
+  local working = {} -- names whose functions are running
+  return function(y, name)
+    local v = made[name]
+    if v == nil then
+      error(('forward: there is no output "%s"; there are %s'):format(tostring(name), known_names(made)), 2)
+    end
+    if type(v) == "function" then
+      if working[name] then error(('forward: output "%s" needs itself'):format(name), 0) end
+      working[name] = true
+      v = v(y)
+      working[name] = nil
+      if v == nil then error(('forward: the function of output "%s" gave nothing'):format(name), 0) end
+    end
+    rawset(y, name, v)
+    return v
+  end
+end
+
+---Wrap what forward returned.
+---@param made table values and functions by name
+---@param ready? table<string, rille.Tensor> outputs that are known already (cached features)
+---@return table y
+function outputs.wrap(made, ready)
+  if type(made) ~= "table" then error("forward: must return a table of outputs, not " .. type(made), 0) end
+  local y = {}
+  for name, t in pairs(ready or {}) do y[name] = t end
+  return setmetatable(y, { __index = lookup(made), made = made })
+end
+
+---@param y table
+---@param name string
+---@return boolean
+function outputs.has(y, name) return rawget(y, name) ~= nil or getmetatable(y).made[name] ~= nil end
+
+---Names of all outputs, sorted.
+---@param y table
+---@return string[]
+function outputs.names(y)
+  local out = {}
+  for name in pairs(getmetatable(y).made) do out[#out + 1] = name end
+  table.sort(out)
+  return out
+end
+
+return outputs

@@ -1,0 +1,87 @@
+-- The prompt inside a run, between two steps: live models, the last batch and its outputs, and run:set. It draws from its
+-- own random stream and records no gradients unless asked, so that looking does not change the run.
+local build = require "rille.run.build"
+local core = require "rille.core"
+local edit = require "rille.run.edit"
+local repl = require "rille.repl"
+local step = require "rille.run.step"
+
+local prompt = {}
+
+local PROMPT_STREAM = 1
+
+-- The outputs of the last batch, computed when first asked for; buffers and random state stay as they are.
+local function outputs_of(run)
+  local kept = step.keep(run)
+  local ok, y = pcall(core.no_grad, step.outputs, run, run.batch)
+  if not ok then
+    step.restore(kept)
+    error(y, 0)
+  end
+  return setmetatable({}, { __index = function(_, name)
+    local before = step.keep(run)
+    local done, value = pcall(core.no_grad, function() return y[name] end)
+    step.restore(before)
+    if not done then error(value, 0) end
+    return value
+  end, __tostring = function() return "outputs: " .. table.concat(require "rille.run.outputs".names(y), ", ") end })
+end
+
+-- What `run` is at the prompt.
+local function handle(run, exit)
+  local self = { stage = run.stage.name, step = run.position.run_step, epoch = run.position.epoch, dir = run.dir,
+    options = run.options, stages = run.stages, state = run.state }
+  function self.set(_, path, value)
+    edit.set(run, path, value)
+    self.stages = run.stages
+  end
+  function self.continue() exit.over = "continue" end
+  function self.stop() exit.over = "stop" end
+  return setmetatable(self, { __tostring = function()
+    return ('stage "%s", epoch %d, step %d; run:set(path, value), run:continue(), run:stop()'):format(self.stage, self.epoch, self.step)
+  end })
+end
+
+local function environment(run, exit)
+  local env = repl.environment { run = handle(run, exit), models = run.models, batch = run.batch, losses = run.values or {} }
+  env.params = {}
+  for _, p in ipairs(build.parameters(run.models)) do env.params[p.path] = p.tensor end
+  local meta = getmetatable(env)
+  meta.__index = function(t, name)
+    if name == "y" and run.batch then
+      rawset(t, "y", outputs_of(run))
+      return rawget(t, "y")
+    end
+    return _G[name]
+  end
+  return env
+end
+
+---Open the prompt.
+---@param run table
+---@param io_? { read: function?, out: function? } for tests
+---@return "continue"|"stop"|"interrupted"
+function prompt.open(run, io_)
+  local exit = {}
+  core.signals_clear()
+  run.progress:say(('paused before step %d of the run, stage "%s"; run:set, run:continue() or Ctrl-D, run:stop()'):format(
+    run.position.run_step + 1, run.stage.name))
+  local random, stream = core.random_state(), core.random_stream(PROMPT_STREAM)
+  local was = core.grad_enable(false)
+  core.signals_mode { abandon_from = 0, speaks = false }
+  local ok, why = pcall(repl.loop, { env = environment(run, exit), prompt = "run> ", more = "...> ", read = io_ and io_.read,
+    out = io_ and io_.out, is_over = function() return exit.over ~= nil end,
+    on_interrupt = function()
+      exit.over = "interrupted"
+      return true
+    end,
+    on_chunk = function(text) run.journal:put { step = run.position.run_step, kind = "chunk", text = text } end })
+  core.grad_enable(was)
+  core.random_stream(stream)
+  core.random_state(random)
+  core.signals_clear()
+  if not ok then error(why, 0) end
+  return exit.over or "continue"
+end
+
+return prompt

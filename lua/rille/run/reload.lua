@@ -1,0 +1,139 @@
+-- A changed recipe, taken up between two steps: losses, weights, rates, gates and ends, by stage name. Everything else
+-- needs a restart, and is refused with its name. What is new is tried at the current step before it counts.
+local build = require "rille.run.build"
+local core = require "rille.core"
+local files = require "rille.util.files"
+local fingerprint = require "rille.run.fingerprint"
+local paths = require "rille.run.paths"
+local Recipe = require "rille.run.recipe"
+local stage = require "rille.run.stage"
+local step = require "rille.run.step"
+
+local reload = {}
+
+local ADOPTED = { "losses", "gate", "ends" }
+local FIXED = { "trains", "batch", "watch", "select", "augment", "clip" }
+
+local function without_rate(optimiser)
+  local out = {}
+  for k, v in pairs(optimiser) do
+    if k ~= "lr" then out[k] = v end
+  end
+  return out
+end
+
+---What a change would need a restart for; nil when it can be taken up.
+---@param old table recipe
+---@param new table recipe
+---@return string?
+function reload.refusal(old, new)
+  local function differs(a, b) return fingerprint(a, old) ~= fingerprint(b, new) end
+  if differs(old.table.models, new.table.models) then return "the model changed" end
+  if differs(old.table.forward, new.table.forward) then return "forward changed" end
+  for _, field in ipairs { "options", "data" } do
+    if differs(old[field], new[field]) then return field .. " changed" end
+  end
+  for _, field in ipairs { "report", "cache" } do
+    if differs(old.table[field], new.table[field]) then return field .. " changed" end
+  end
+  if #old.stages ~= #new.stages then return "the number of stages changed" end
+  for k, s in ipairs(old.stages) do
+    local t = new.stages[k]
+    if s.name ~= t.name then return ('stage %d is now "%s" instead of "%s"'):format(k, t.name, s.name) end
+    for _, field in ipairs(FIXED) do
+      if differs(s[field], t[field]) then return ("stages.%s.%s changed"):format(s.name, field) end
+    end
+    if differs(without_rate(s.optimiser), without_rate(t.optimiser)) then return ("stages.%s.optimiser changed"):format(s.name) end
+  end
+end
+
+-- The run's stages with the fields laid over that differ between two versions of the file; so what was set by hand
+-- stays unless the file speaks of it.
+local function merged(run, old, new)
+  local out, changed = {}, {}
+  for k, s in ipairs(run.stages) do
+    local copy = paths.copy(s)
+    local a, b = old.stages[k], new.stages[k]
+    for _, field in ipairs(ADOPTED) do
+      if fingerprint(a[field], old) ~= fingerprint(b[field], new) then
+        copy[field] = paths.copy(b[field])
+        changed[#changed + 1] = ("stages.%s.%s"):format(s.name, field)
+      end
+    end
+    if fingerprint(a.optimiser.lr, old) ~= fingerprint(b.optimiser.lr, new) then
+      copy.optimiser.lr = b.optimiser.lr
+      changed[#changed + 1] = ("stages.%s.optimiser.lr"):format(s.name)
+    end
+    out[k] = copy
+  end
+  if fingerprint(old.table.losses, old) ~= fingerprint(new.table.losses, new) then changed[#changed + 1] = "losses" end
+  return out, changed
+end
+
+---Try stages and losses as they would be at the next step of the run's current stage: weights, rate, gate, and the
+---losses on the last batch. Raises what they raise.
+---@param run table
+---@param recipe table
+---@param stages table[]
+function reload.try(run, recipe, stages)
+  local _, place = stage.find(run.stages, run.stage.name)
+  local s = stages[place]
+  stage.at(s, run.state.step + 1, run.state)
+  local names = stage.loss_names(s)
+  build.gate(s, names)
+  if not run.batch then return end
+  local kept = step.keep(run)
+  local trial = setmetatable({ recipe = recipe, stage = s, loss_names = names }, { __index = run })
+  local ok, why = pcall(core.no_grad, function() return step.losses(trial, step.outputs(trial, run.batch), run.batch) end)
+  step.restore(kept)
+  if not ok then error(why, 0) end
+end
+
+-- Puts new stages in place; the current one gets its gate and its losses anew.
+local function put_stages(run, recipe, stages)
+  run.base, run.recipe, run.stages = recipe, recipe, stages
+  local s = stage.find(stages, run.stage.name)
+  local is_other_gate = fingerprint(s.gate, recipe) ~= fingerprint(run.stage.gate, recipe) or #stage.loss_names(s) ~= #run.loss_names
+  run.stage, run.loss_names = s, stage.loss_names(s)
+  if is_other_gate then run.gate_state = {} end
+  run.gate, run.main = build.gate(s, run.loss_names)
+end
+
+---Take up a new text of the recipe.
+---@param run table
+---@param text string
+---@return string[]? changed paths; nil and why when refused
+function reload.adopt(run, text)
+  local ok, new = pcall(Recipe.load, run.base.file, { text = text, preset = run.base.preset, set = run.base.set })
+  if not ok then return nil, tostring(new) end
+  for _, name in ipairs { "classes", "class_names" } do new.options[name] = run.base.options[name] end
+  local refusal = reload.refusal(run.base, new)
+  if refusal then return nil, refusal .. ": needs a restart" end
+  local stages, changed = merged(run, run.base, new)
+  local why
+  ok, why = pcall(reload.try, run, new, stages)
+  if not ok then return nil, tostring(why) end
+  put_stages(run, new, stages)
+  return changed
+end
+
+---Look at the recipe's file; called between steps. Tells what happened, and writes it into the journal.
+---@param run table
+function reload.look(run)
+  local stamp = files.stamp(run.base.file)
+  if stamp == nil or stamp == run.recipe_stamp then return end
+  run.recipe_stamp = stamp
+  local text = files.read(run.base.file)
+  if not text or text == run.base.text or text == run.refused_text then return end
+  local changed, why = reload.adopt(run, text)
+  if not changed then
+    run.refused_text = text
+    return run.log:warn("recipe not taken up: " .. why .. "; the run goes on as it was", run.position.run_step)
+  end
+  run.refused_text = nil
+  local what = #changed > 0 and table.concat(changed, ", ") or "nothing that matters here"
+  run.progress:say(("recipe taken up at step %d: %s"):format(run.position.run_step + 1, what))
+  run.journal:put { step = run.position.run_step, kind = "reload", changed = changed, text = text }
+end
+
+return reload

@@ -1,0 +1,241 @@
+-- The loop of a run: stages, epochs, steps, validation, checkpoints, requests. What changes lives in `position` (where the
+-- run is), `state` (what schedules see, per stage) and `gate_state`; all three are saved, with the models and the optimiser.
+local build = require "rille.run.build"
+local Cache = require "rille.run.cache"
+local checkpoint = require "rille.run.checkpoint"
+local core = require "rille.core"
+local prompt = require "rille.run.prompt"
+local reload = require "rille.run.reload"
+local stage = require "rille.run.stage"
+local step = require "rille.run.step"
+local validate = require "rille.run.validate"
+
+local runner = {}
+
+local SAVE_EVERY_S = 60
+
+---A request to leave, raised through the loop; the program turns it into exit code 130.
+local function leave(run, why)
+  error({ interrupted = true, text = ("%s; saved at step %d, go on with --resume %s"):format(why, run.position.run_step, run.dir) }, 0)
+end
+
+-- ---- saving
+
+local function state_to_save(run, has_optimiser)
+  local p, state = run.position, {}
+  for k, v in pairs(run.state or {}) do
+    if k ~= "options" then state[k] = v end
+  end
+  run.log:sync()
+  return { run_step = p.run_step, position = p, state = state, gate_state = run.gate_state, random = core.random_state(),
+    log_bytes = run.log.bytes, journal = run.journal:place(), best = p.best, classes = run.feed.classes,
+    has_optimiser = has_optimiser, seconds = run.seconds }
+end
+
+local function save(run, has_optimiser)
+  run.seconds = run.seconds + (core.clock() - run.clock)
+  run.clock = core.clock()
+  local optimiser = has_optimiser and run.optimiser or nil
+  checkpoint.save(run.keeper, run.models, optimiser, state_to_save(run, has_optimiser), function(text)
+    run.log:warn(text, run.position.run_step)
+  end)
+  run.saved_at = core.clock()
+end
+
+local function is_time_to_save(run)
+  local every = run.checkpoint_steps
+  if every then return run.position.run_step % every == 0 end
+  return core.clock() - run.saved_at >= SAVE_EVERY_S
+end
+
+-- ---- requests between steps
+
+local function answer_requests(run)
+  local asked, ended = core.signals()
+  if asked + ended == 0 then return end
+  if ended > 0 or asked > 1 or not (run.has_prompt and core.isatty(0)) then
+    save(run, true)
+    leave(run, "interrupted")
+  end
+  local answer = prompt.open(run, run.prompt_io)
+  if answer ~= "continue" then
+    save(run, true)
+    leave(run, answer == "stop" and "stopped" or "interrupted")
+  end
+end
+
+-- ---- one epoch
+
+local function log_step(run, result, batch, seconds)
+  run.values = result.values
+  run.log:put { kind = "step", stage = run.stage.name, step = run.position.run_step, epoch = run.position.epoch, losses = result.values,
+    weights = result.weights, total = result.total, lr = result.lr, gradient = result.norm, images = batch.image.shape[1],
+    seconds = seconds, gate = result.record and runner.gate_record(result.record) }
+end
+
+---A gate's flat record with its layers apart: "layer.PATH.cos" becomes layers[PATH].cos.
+---@param record table
+---@return table
+function runner.gate_record(record)
+  local out, layers = {}, {}
+  for key, v in pairs(record) do
+    local path, name = key:match("^layer%.(.*)%.([%w_]+)$")
+    if path then
+      layers[path] = layers[path] or {}
+      layers[path][name] = v
+    else
+      out[key] = v
+    end
+  end
+  out.layers = next(layers) and layers or nil
+  return out
+end
+
+local function add_sums(run, result, n)
+  local p = run.position
+  p.seen = p.seen + n
+  for name, v in pairs(result.values) do p.sums[name] = (p.sums[name] or 0) + v * n end
+  p.sums.loss = (p.sums.loss or 0) + result.total * n
+end
+
+local function remaining(run, s_per_step)
+  local e, per = run.stage.ends, run.feed:steps("train", run.batch_size)
+  local total = e.steps or e.epochs and e.epochs * per
+  if not total then return nil, nil end
+  if e.steps and e.epochs then total = math.min(e.steps, e.epochs * per) end
+  return total, math.max(0, total - run.state.step) * s_per_step
+end
+
+local function show_progress(run, result, images, seconds)
+  run.pace = run.pace and run.pace + 0.1 * (seconds - run.pace) or seconds
+  local of, eta = remaining(run, run.pace)
+  run.progress:step { stage = run.stage.name, epoch = run.position.epoch, step = run.state.step, of = of, losses = result.values,
+    rate = images / run.pace, eta = eta }
+end
+
+local function train_step(run, batch)
+  local began = core.clock()
+  run.batch = batch
+  local result = step.train(run, batch)
+  if not result then -- given up; the step never was
+    save(run, true)
+    leave(run, "interrupted")
+  end
+  local p, n = run.position, batch.image.shape[1]
+  run.state.step, p.run_step, p.batch = run.state.step + 1, p.run_step + 1, p.batch + 1
+  p.cursor = batch.cursor
+  run.state.run_step, run.state.losses = p.run_step, result.values
+  add_sums(run, result, n)
+  local seconds = core.clock() - began
+  log_step(run, result, batch, seconds)
+  show_progress(run, result, n, seconds)
+end
+
+-- The steps that are left of the position's epoch; true when the stage's steps are used up.
+local function train_epoch(run)
+  local p = run.position
+  local o = { batch = run.batch_size, stage = p.stage, epoch = p.epoch, cursor = p.cursor, augment = run.augments }
+  for batch in run.feed:batches("train", o) do
+    train_step(run, batch)
+    local is_last = batch.is_last
+    local is_over = run.stage.ends.steps and run.state.step >= run.stage.ends.steps
+    if not is_last and not is_over and is_time_to_save(run) then save(run, true) end
+    if is_over then return end
+    if not is_last then answer_requests(run) end
+    reload.look(run)
+  end
+end
+
+local function end_epoch(run)
+  local p, train = run.position, {}
+  for name, v in pairs(p.sums) do train[name] = v / math.max(1, p.seen) end
+  run.state.epoch = p.epoch
+  local is_best, val = validate.epoch(run)
+  run.log:put { kind = "epoch", stage = run.stage.name, epoch = p.epoch, step = p.run_step, train = train, val = val, best = is_best,
+    seconds = core.clock() - run.epoch_began }
+  run.progress:say(("%s: epoch %d, train %s%s%s"):format(run.stage.name, p.epoch, validate.text(train), val and ", val " .. validate.text(val) or "",
+    is_best and ", best so far" or ""))
+  p.epoch, p.batch, p.cursor, p.sums, p.seen = p.epoch + 1, 0, 0, {}, 0
+  save(run, true)
+  answer_requests(run)
+end
+
+-- ---- one stage
+
+local function begin_stage(run, k)
+  local s = run.stages[k]
+  if not run.is_resumed_inside then
+    run.state = { step = 0, epoch = 0, since_best = 0, run_step = run.position.run_step }
+    run.gate_state, run.seconds = {}, 0
+    run.position.best, run.position.sums, run.position.seen = nil, {}, 0
+  end
+  run.state.options = run.options
+  run.batch_size = s.batch or run.options.batch
+  run.augments = run.feed:augments() and s.augment ~= false
+  build.enter(run, s)
+  run.state.steps_per_epoch = run.feed:steps("train", run.batch_size)
+  local all = build.parameters(run.models)
+  run.progress:say(('stage "%s": trains %d of %d numbers, %d images in batches of %d'):format(s.name, build.count(all, true), build.count(all),
+    run.feed.counts.train, run.batch_size))
+  if not run.is_resumed_inside then
+    run.log:put { kind = "stage", stage = s.name, event = "begin", step = run.position.run_step, parameters_trained = build.count(all, true),
+      parameters_frozen = build.count(all, false), optimiser = stage.choice_name(s.optimiser), gate = stage.choice_name(s.gate) }
+  end
+  run.cache = nil
+  run.cache = Cache.make(run, run.augments)
+  run.pace, run.clock, run.epoch_began = nil, core.clock(), core.clock()
+  core.reset_peak()
+end
+
+local function take_best(run)
+  local best = run.position.best
+  if not best then return end
+  local tensors = checkpoint.read_weights(checkpoint.folder(run.dir) .. "/" .. best.file)
+  checkpoint.put_weights(run.models, tensors)
+end
+
+local function end_stage(run, reason)
+  local p, best = run.position, run.position.best
+  take_best(run)
+  local spent = run.seconds + core.clock() - run.clock
+  run.log:put { kind = "stage", stage = run.stage.name, event = "end", step = p.run_step, epoch = run.state.epoch, seconds = spent,
+    peak_mib = core.memory().peak / 2 ^ 20, best_epoch = best and best.epoch, reason = reason }
+  run.progress:say(('stage "%s" is over: %s%s'):format(run.stage.name, reason,
+    best and (", weights of epoch %d"):format(best.epoch) or ""))
+  p.stage, p.epoch, p.batch, p.cursor, p.best, p.sums, p.seen = p.stage + 1, 1, 0, 0, nil, {}, 0
+  run.cache, run.batch, run.is_resumed_inside = nil, nil, false
+  save(run, false)
+end
+
+local function run_stage(run)
+  begin_stage(run, run.position.stage)
+  if run.resumed_optimiser then run.resumed_optimiser() end
+  run.resumed_optimiser = nil
+  local reason = run.position.batch == 0 and stage.is_over(run.stage, run.state)
+  while not reason do
+    run.epoch_began = core.clock()
+    local is_cut = run.stage.ends.steps and run.state.step >= run.stage.ends.steps
+    if not is_cut then train_epoch(run) end
+    end_epoch(run)
+    reason = stage.is_over(run.stage, run.state)
+  end
+  end_stage(run, reason)
+end
+
+---Train all stages from the run's position on.
+---
+---Raises: { interrupted = true, text } on request, after saving; a text when something is wrong.
+---@param run table made by rille.run.start
+function runner.train(run)
+  run.saved_at, run.clock = core.clock(), core.clock()
+  core.signals_install()
+  core.signals_clear()
+  local ok, why = pcall(function()
+    while run.position.stage <= #run.stages do run_stage(run) end
+  end)
+  core.signals_mode { abandon_from = 0, speaks = false }
+  core.signals_restore()
+  if not ok then error(why, 0) end
+end
+
+return runner

@@ -1,0 +1,198 @@
+-- A run folder: begun, or opened again where its last whole checkpoint left it.
+local build = require "rille.run.build"
+local checkpoint = require "rille.run.checkpoint"
+local core = require "rille.core"
+local edit = require "rille.run.edit"
+local Feed = require "rille.run.feed"
+local files = require "rille.util.files"
+local Journal = require "rille.run.journal"
+local json = require "rille.util.json"
+local Log = require "rille.run.log"
+local machine = require "rille.run.machine"
+local Progress = require "rille.run.progress"
+local Recipe = require "rille.run.recipe"
+local stage = require "rille.run.stage"
+
+local start = {}
+
+local function plain_stages(stages)
+  local out = {}
+  for k, s in ipairs(stages) do
+    out[k] = { name = s.name, trains = s.trains, losses = Log.plain(s.losses), gate = Log.plain(s.gate), optimiser = Log.plain(s.optimiser),
+      ends = s.ends, batch = s.batch, select = s.select }
+  end
+  return out
+end
+
+local function plain_models(models)
+  local out = {}
+  for k, name in ipairs(build.sorted_names(models)) do
+    out[k] = { name = name, parameters = models[name]:count() }
+  end
+  return out
+end
+
+local function write_info(run, o)
+  local about = machine.describe()
+  local info = { recipe = run.recipe.file, recipe_text = run.recipe.text, preset = run.recipe.preset, set = run.recipe.set, seed = run.seed,
+    options = Log.plain(run.options), stages = plain_stages(run.stages), models = plain_models(run.models),
+    data = { dir = run.feed.dir, name = run.feed.name, classes = run.feed.classes, counts = run.feed.counts, given = o.data },
+    versions = { rille = about.version, lua = about.lua }, cpu = about.cpu, isa = about.isa, threads = about.threads, blas = about.blas,
+    started = os.date "!%Y-%m-%d %H:%M:%S" }
+  files.write(run.dir .. "/run.json", json.encode(info) .. "\n")
+end
+
+---A folder for a new run below `runs` when none was named: runs/NAME-1, runs/NAME-2 ...
+---@param name string of the recipe
+---@return string
+function start.free_folder(name)
+  local n = 1
+  while files.kind(("runs/%s-%d"):format(name, n)) do n = n + 1 end
+  return ("runs/%s-%d"):format(name, n)
+end
+
+---The newest run of a recipe below `runs`, for a bare --resume.
+---@param name string
+---@return string? folder
+function start.newest(name)
+  local best, number
+  for _, dir in ipairs(files.list "runs") do
+    local base, n = dir:match("^(.*)%-(%d+)$")
+    if base == name and files.kind("runs/" .. dir .. "/run.json") and (not number or tonumber(n) > number) then
+      best, number = "runs/" .. dir, tonumber(n)
+    end
+  end
+  return best
+end
+
+local function lock(dir)
+  local handle, why, code, pid = core.lock_file(dir .. "/lock")
+  if handle then return handle end
+  if code == "busy" then error(('run: "%s" is at work in process %d; wait for it, or give another folder with --out'):format(dir, pid), 0) end
+  error(why, 0)
+end
+
+local function new_run(recipe, o)
+  local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options, seed = o.seed, dir = o.dir, data = o.data,
+    checkpoint_steps = o.checkpoint_steps, has_prompt = o.has_prompt, prompt_io = o.prompt_io, by_hand = {},
+    progress = Progress.new { quiet = o.quiet }, position = { stage = 1, epoch = 1, batch = 0, cursor = 0, run_step = 0, sums = {}, seen = 0 }, seconds = 0 }
+  run.speaks = run.progress.is_live
+  return run
+end
+
+-- Data, then models: the number of classes decides the last layer.
+local function build_run(run)
+  run.feed = Feed.open(run.recipe, { dir = run.data, out = files.folder(run.dir), seed = run.seed, say = function(text) run.progress:say(text) end })
+  run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
+  run.models = build.models(run.recipe, run.options, run.seed)
+  local all = {}
+  for k, p in ipairs(build.parameters(run.models)) do all[k] = p.path end
+  for _, s in ipairs(run.stages) do -- before any work: every stage's names, gate and optimiser
+    stage.check_trains(s, all)
+    build.gate(s, stage.loss_names(s))
+  end
+  run.recipe_stamp = files.stamp(run.recipe.file)
+end
+
+---Begin a run.
+---
+---Raises: a text when the folder has a run already, or something in the recipe or the data is wrong.
+---@param recipe table
+---@param o { dir: string, data: string?, seed: integer, checkpoint_steps: integer?, has_prompt: boolean?, quiet: boolean? }
+---@return table run
+function start.new(recipe, o)
+  if files.kind(o.dir .. "/run.json") then
+    error(('run: "%s" holds a run already; go on with --resume %s, or give another folder with --out'):format(o.dir, o.dir), 0)
+  end
+  local run = new_run(recipe, o)
+  files.make_folder(run.dir)
+  run.lock = lock(run.dir)
+  build_run(run)
+  write_info(run, o)
+  run.log = Log.open(run.dir .. "/log.jsonl")
+  run.journal = Journal.open(run.dir .. "/journal.jsonl")
+  run.keeper = { dir = run.dir, failures = 0, number = 0 }
+  return run
+end
+
+---What run.json says.
+---@param dir string
+---@return table
+function start.read_info(dir)
+  local text = files.read(dir .. "/run.json")
+  if not text then error(('run: "%s" holds no run: there is no run.json in it'):format(dir), 0) end
+  local ok, info = pcall(json.decode, text)
+  if not ok or type(info) ~= "table" or not info.recipe_text then
+    error(('run: "%s/run.json" is damaged; begin the run anew'):format(dir), 0)
+  end
+  return info
+end
+
+---The recipe of a run folder, as it was when the run began.
+---@param info table of read_info
+---@return table recipe
+function start.recipe_of(info)
+  return Recipe.load(info.recipe, { text = info.recipe_text, preset = info.preset, set = info.set })
+end
+
+local function same_classes(run, state)
+  local a, b = table.concat(run.feed.classes, ", "), table.concat(state.classes, ", ")
+  if a ~= b then error(("data: the classes are %s, but the run was trained on %s; give the same data"):format(a, b), 0) end
+end
+
+local function put_state(run, tensors, state, entries)
+  local model, optim = checkpoint.split(tensors)
+  local p = state.position
+  run.position, run.state, run.gate_state, run.seconds = p, state.state, state.gate_state or {}, state.seconds or 0
+  run.is_resumed_inside = state.has_optimiser
+  checkpoint.put_weights(run.models, model)
+  if p.stage <= #run.stages then
+    run.stage = run.stages[p.stage]
+    run.state.options = run.options
+    run.loss_names = stage.loss_names(run.stage)
+    local gate_state = run.gate_state
+    build.choose(run, run.stage)
+    run.optimiser = build.optimiser(run.stage, run.params, run.param_paths, 0)
+    edit.replay_fields(run, entries)
+    run.gate_state = gate_state
+  end
+  core.random_state(state.random)
+  if state.has_optimiser then
+    run.resumed_optimiser = function()
+      run.optimiser:load_state_dict { tensors = optim, numbers = state.optimiser }
+      core.random_state(state.random)
+    end
+  end
+end
+
+---Open a run again at its last whole checkpoint; log and journal are cut back to it.
+---@param dir string
+---@param o { data: string?, checkpoint_steps: integer?, has_prompt: boolean?, quiet: boolean?, at: integer? }
+---@return table run
+function start.resume(dir, o)
+  local info = start.read_info(dir)
+  local recipe = start.recipe_of(info)
+  local run = new_run(recipe, { dir = dir, seed = info.seed, data = o.data or info.data.given, checkpoint_steps = o.checkpoint_steps,
+    has_prompt = o.has_prompt, prompt_io = o.prompt_io, quiet = o.quiet })
+  run.lock = lock(dir)
+  build_run(run)
+  local tensors, state, newest = checkpoint.load(dir, function(text) run.progress:say(text) end, o.at)
+  if o.at and not state then error(('run: "%s" keeps no checkpoint of step %d'):format(dir, o.at), 0) end
+  run.keeper = { dir = dir, failures = 0, number = newest, saved_step = state and state.run_step, best_now = state and state.best and state.best.file }
+  run.log = Log.open(dir .. "/log.jsonl", state and state.log_bytes or 0)
+  local entries
+  run.journal, entries = Journal.open(dir .. "/journal.jsonl", state and state.journal or { bytes = 0, chain = 0 })
+  if state then
+    same_classes(run, state)
+    put_state(run, tensors, state, entries)
+    local p = state.position
+    run.progress:say(("resumed at step %d (stage %d of %d, epoch %d, batch %d)"):format(p.run_step, math.min(p.stage, #run.stages), #run.stages,
+      p.epoch, p.batch + 1))
+  else
+    run.progress:say "no checkpoint yet: the run begins anew"
+  end
+  run.recipe_stamp = nil -- a recipe that changed meanwhile is taken up as a reload
+  return run
+end
+
+return start

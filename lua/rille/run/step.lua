@@ -1,0 +1,158 @@
+-- One step: outputs, losses, gradients, gate, optimiser. Nothing of it depends on the clock or on threads.
+local core = require "rille.core"
+local outputs = require "rille.run.outputs"
+local stage = require "rille.run.stage"
+
+local step = {}
+
+local function is_finite(v) return v == v and math.abs(v) ~= math.huge end
+
+---What a step may change before its optimiser starts: buffers of modules in training mode, and the random state.
+---@param run table
+---@return table kept for step.restore
+function step.keep(run)
+  local kept = { random = core.random_state(), buffers = {} }
+  core.no_grad(function()
+    for _, b in ipairs(run.moving) do kept.buffers[#kept.buffers + 1] = { b, b:clone() } end
+  end)
+  return kept
+end
+
+---Put it back.
+---@param kept table
+function step.restore(kept)
+  core.random_state(kept.random)
+  core.no_grad(function()
+    for _, pair in ipairs(kept.buffers) do pair[1]:copy_(pair[2]) end
+  end)
+end
+
+---Outputs of the recipe for a batch.
+---@param run table
+---@param batch table
+---@return table y
+function step.outputs(run, batch)
+  local made = run.recipe.table.forward(run.models, batch, run.options)
+  return outputs.wrap(made, run.cache and run.cache:ready(batch))
+end
+
+local function some(list, most)
+  local shown = table.concat(list, ", ", 1, math.min(#list, most))
+  return #list > most and ("%s and %d more"):format(shown, #list - most) or shown
+end
+
+local function say_not_finite(run, what, value, batch)
+  local saved = run.keeper and run.keeper.saved_step
+  error(('%s is %s at step %d, stage "%s"; files of the batch: %s; %s'):format(what, tostring(value), run.position.run_step + 1,
+    run.stage.name, some(batch.file or {}, 6),
+    saved and ('the state of step %d is kept, look at it with "rille repl %s"'):format(saved, run.dir) or
+      "lower the rate, or look at the data with rille check"), 0)
+end
+
+---Values of a stage's losses on a batch.
+---
+---Raises: when one is not finite, naming it, the step and the files.
+---@param run table
+---@param y table
+---@param batch table
+---@return table<string, rille.Tensor> tensors, table<string, number> values
+function step.losses(run, y, batch)
+  local tensors, values = {}, {}
+  for _, name in ipairs(run.loss_names) do
+    local t = run.recipe.table.losses[name](y, batch, run.models, run.options)
+    if not core.is_tensor(t) or t:numel() ~= 1 then
+      error(('losses.%s: must return a tensor of one element, not %s'):format(name, core.is_tensor(t) and
+        table.concat(t.shape, "x") or type(t)), 0)
+    end
+    tensors[name], values[name] = t, t:item()
+    if not is_finite(values[name]) then say_not_finite(run, ('loss "%s"'):format(name), values[name], batch) end
+  end
+  return tensors, values
+end
+
+local function scaled(t, w) return w == 1 and t or t * w end
+
+local function weighted_sum(run, tensors, weights)
+  local total
+  for _, name in ipairs(run.loss_names) do
+    local part = scaled(tensors[name], weights[name])
+    total = total and total + part or part
+  end
+  return total
+end
+
+local function gated(run, tensors, weights, batch)
+  local list = {}
+  for k, name in ipairs(run.loss_names) do list[k] = scaled(tensors[name], weights[name]) end
+  for k, t in ipairs(list) do
+    if not t.requires_grad then
+      error(('loss "%s" does not depend on any parameter that stage "%s" trains; take it out, or train more'):format(
+        run.loss_names[k], run.stage.name), 0)
+    end
+  end
+  local grads = core.grads(list, run.params)
+  local ctx = { losses = run.loss_names, main = run.main, step = run.state.step + 1, state = run.gate_state, params = run.param_paths }
+  ctx.reevaluate = function()
+    local kept = step.keep(run)
+    local _, values = core.no_grad(function() return step.losses(run, step.outputs(run, batch), batch) end)
+    step.restore(kept)
+    return values
+  end
+  return run.gate(grads, ctx)
+end
+
+-- Everything of a step that may be given up: reads parameters, writes buffers and the random state.
+local function compute(run, batch, weights)
+  local y = step.outputs(run, batch)
+  local tensors, values = step.losses(run, y, batch)
+  local total = 0
+  for _, name in ipairs(run.loss_names) do total = total + weights[name] * values[name] end
+  local grads, record
+  if run.gate then
+    grads, record = gated(run, tensors, weights, batch)
+  else
+    local sum = weighted_sum(run, tensors, weights)
+    if not sum.requires_grad then
+      error(('no loss of stage "%s" depends on a parameter that it trains (%s)'):format(run.stage.name, run.stage.trains), 0)
+    end
+    grads = core.grads({ sum }, run.params)[1]
+  end
+  return { grads = grads, record = record, values = values, total = total }
+end
+
+local function check_gradient(run, grads, batch)
+  local norm = core.list_norm(grads)
+  if not is_finite(norm) then say_not_finite(run, "the gradient", norm, batch) end
+  local clip = run.stage.clip
+  if clip and norm > clip then
+    grads = core.combine({ grads }, { clip / norm })
+  end
+  return grads, norm
+end
+
+---Run one training step.
+---
+---Ctrl-C twice gives up before the optimiser starts: then everything is as before the step, and nil is returned.
+---@param run table
+---@param batch table
+---@return table? result values, total, record, norm, weights, lr
+function step.train(run, batch)
+  local weights, lr = stage.at(run.stage, run.state.step + 1, run.state)
+  local kept = step.keep(run)
+  core.signals_mode { abandon_from = 2, speaks = run.speaks }
+  local ok, result = pcall(compute, run, batch, weights)
+  core.signals_mode { abandon_from = 0, speaks = run.speaks }
+  if not ok then
+    step.restore(kept)
+    local asked, ended = core.signals()
+    if asked + ended >= 2 then return nil end
+    error(result, 0)
+  end
+  result.grads, result.norm = check_gradient(run, result.grads, batch)
+  if lr then run.optimiser.lr = lr end
+  run.optimiser:step(result.grads)
+  result.grads, result.weights, result.lr = nil, weights, run.optimiser.lr
+  return result
+end
+
+return step

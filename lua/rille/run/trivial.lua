@@ -1,0 +1,109 @@
+-- Answers that need no insight, to be beaten: a linear classifier of 16 x 16 thumbnails, the mean gaze map of the training
+-- images, and a Gaussian in the middle of the picture.
+local core = require "rille.core"
+local rl = require "rille"
+local scores = require "rille.run.scores"
+
+local trivial = {}
+
+local SIDE = 16
+local STEPS, RATE, DECAY = 150, 0.02, 1e-3
+local BATCH = 64
+
+local function thumbnails(feed, split)
+  local x, labels, files = {}, {}, {}
+  for batch in feed:fixed(split, BATCH, SIDE, 1) do
+    x[#x + 1] = batch.image:reshape({ batch.image.shape[1], -1 })
+    for i, label in ipairs(batch.label:tolist()) do labels[#labels + 1], files[#files + 1] = label, batch.file[i] end
+  end
+  return rl.cat(x, 1), labels, files
+end
+
+-- Softmax regression by Adam over the whole training split, from zero weights: nothing in it is random.
+local function fit(x, label, classes)
+  local w = rl.zeros({ classes, x.shape[2] }, { requires_grad = true })
+  local b = rl.zeros({ classes }, { requires_grad = true })
+  local optimiser = rl.optim.Adam({ w, b }, { lr = RATE })
+  for _ = 1, STEPS do
+    local loss = rl.cross_entropy(rl.linear(x, w, b), label) + (w * w):sum() * DECAY
+    optimiser:step(rl.grad(loss, { w, b }))
+  end
+  return w, b
+end
+
+---Rows of the thumbnail classifier for a split.
+---@param feed table
+---@param split string
+---@return table[]? rows nil when the training split has no labels
+function trivial.thumbnail(feed, split)
+  local x, labels = thumbnails(feed, "train")
+  for _, label in ipairs(labels) do
+    if label == 0 then return nil end
+  end
+  local mean = x:mean { dim = { 1 }, keepdim = true }
+  local w, b = fit(x - mean, rl.tensor(labels, { dtype = "i64" }), #feed.classes)
+  local test, truth, files = thumbnails(feed, split)
+  local p = core.no_grad(function() return rl.softmax(rl.linear(test - mean, w, b), -1):tolist() end)
+  local rows = {}
+  for i, file in ipairs(files) do
+    local best = 1
+    for k = 2, #p[i] do
+      if p[i][k] > p[i][best] then best = k end
+    end
+    rows[i] = { file = file, p = p[i], predicted = best, label = truth[i] > 0 and truth[i] or nil }
+  end
+  return rows
+end
+
+local function mean_map(feed)
+  local sum, n = nil, 0
+  for batch in feed:fixed("train", BATCH) do
+    if not batch.saliency then return nil end
+    local one = batch.saliency:to("f64"):sum { dim = { 1 } }
+    sum, n = sum and sum + one or one, n + 1
+  end
+  return sum and sum / sum:sum()
+end
+
+local function gaussian(height, width)
+  local list, sum = {}, 0
+  for y = 1, height do
+    list[y] = {}
+    for x = 1, width do
+      local dy, dx = (y - 0.5) / height - 0.5, (x - 0.5) / width - 0.5
+      list[y][x] = math.exp(-(dx * dx + dy * dy) / (2 * 0.25 ^ 2))
+      sum = sum + list[y][x]
+    end
+  end
+  return rl.tensor({ list }, { dtype = "f64" }) / sum
+end
+
+local function score_map(feed, split, map)
+  local rows, log_q = {}, (map:reshape({ 1, -1 }) + 1e-12):log()
+  for batch in feed:fixed(split, BATCH) do
+    local n = batch.image.shape[1]
+    local g = batch.saliency:reshape({ n, -1 }):to("f64")
+    local m = scores.maps(log_q + rl.zeros({ n, 1 }, { dtype = "f64" }), g)
+    local has = batch.has_saliency and batch.has_saliency:tolist()
+    for i, file in ipairs(batch.file) do
+      local is_there = not has or has[i] ~= false and has[i] ~= 0
+      rows[#rows + 1] = is_there and { file = file, cc = m.cc[i], hs = m.hs[i], kl = m.kl[i] } or { file = file }
+    end
+  end
+  return rows
+end
+
+---Rows of the maps that look the same for every image.
+---@param feed table
+---@param split string
+---@return table<string, table[]> rows by answer's name; empty without gaze maps
+function trivial.maps(feed, split)
+  return core.no_grad(function()
+    local mean = mean_map(feed)
+    if not mean then return {} end
+    local size = mean.shape
+    return { mean_map = score_map(feed, split, mean), gaussian = score_map(feed, split, gaussian(size[#size - 1], size[#size])) }
+  end)
+end
+
+return trivial
