@@ -13,20 +13,43 @@ local SHARE = 0.5 -- of the memory that is free below the limit
 
 local function forward(run, batch) return outputs.wrap(run.recipe.table.forward(run.models, batch, run.options)) end
 
--- Names whose value on one batch depends on no trained parameter and drew no random number.
-local function frozen_names(run, batch)
-  local kept, names, bytes = step.keep(run), {}, 0
-  local y = forward(run, batch)
+-- Names whose value on one batch depends on no trained parameter and drew no random number; with the values.
+local function frozen_outputs(run, batch)
+  local y, out = forward(run, batch), {}
   for _, name in ipairs(run.recipe.table.cache) do
     if not outputs.has(y, name) then error(('cache: forward gives no output "%s"'):format(name), 0) end
     local before = core.random_state()
     local t, after = y[name], core.random_state()
-    if not t.requires_grad and before[2] == after[2] then
-      names[#names + 1] = name
-      bytes = bytes + t:numel() // t.shape[1] * 4
+    if not t.requires_grad and before[2] == after[2] then out[name] = t end
+  end
+  return out
+end
+
+-- Of these, what the stage's losses and watched metrics really read: what lies behind another kept output need not be kept.
+local function used_outputs(run, batch, frozen)
+  local made, used = {}, {}
+  for name, v in pairs(run.recipe.table.forward(run.models, batch, run.options)) do made[name] = v end
+  for name, t in pairs(frozen) do
+    made[name] = function()
+      used[name] = t:numel() // t.shape[1] * 4
+      return t
     end
   end
+  local y = outputs.wrap(made)
+  core.no_grad(function()
+    for _, name in ipairs(run.loss_names) do run.recipe.table.losses[name](y, batch, run.models, run.options) end
+    for _, name in pairs(run.stage.watch or {}) do local _ = y[name] end
+  end)
+  return used
+end
+
+local function frozen_names(run, batch)
+  local kept = step.keep(run)
+  local used = used_outputs(run, batch, frozen_outputs(run, batch))
   step.restore(kept)
+  local names, bytes = {}, 0
+  for name, n in pairs(used) do names[#names + 1], bytes = name, bytes + n end
+  table.sort(names)
   return names, bytes
 end
 
