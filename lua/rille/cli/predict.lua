@@ -19,7 +19,7 @@ local function rows_of(y, report, batch, classes)
 end
 
 local function write_maps(dir, y, report, batch)
-  local pictures, io_ = require "rille.run.pictures", require "rille.io"
+  local pictures, io_ = require "rille.run.pictures", require "rille.core".io
   for i, file in ipairs(batch.file) do
     local density = pictures.density(y[report.saliency][i])
     local picture = pictures.overlay(pictures.grey(batch.image[i]), density)

@@ -2,7 +2,7 @@
 -- model.<path> and optim.<path>.<moment>; the rest is JSON in the metadata. Files are written beside, synced and
 -- renamed; two generations stay; a damaged one is set aside and the one before it is used.
 local files = require "rille.util.files"
-local io_ = require "rille.io"
+local io_ = require "rille.core".io
 local json = require "rille.util.json"
 
 local checkpoint = {}

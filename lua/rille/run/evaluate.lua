@@ -2,7 +2,7 @@
 local build = require "rille.run.build"
 local core = require "rille.core"
 local figures = require "rille.run.figures"
-local io_ = require "rille.io"
+local io_ = require "rille.core".io
 local outputs = require "rille.run.outputs"
 local scores = require "rille.run.scores"
 local trivial = require "rille.run.trivial"

@@ -2,7 +2,7 @@
 -- for rille predict.
 local core = require "rille.core"
 local files = require "rille.util.files"
-local io_ = require "rille.io"
+local io_ = require "rille.core".io
 local json = require "rille.util.json"
 local rl = require "rille"
 

@@ -1,5 +1,5 @@
 -- JSON, as the engine reads and writes it: integers stay integers, floats round-trip, damage is an error.
-local io = require "rille.io"
+local io = require "rille.core".io
 
 local json = {}
 
