@@ -1,0 +1,42 @@
+-- A recipe for the specs of runs: two tasks on 32-pixel phantoms, two stages, seconds.
+local rl = require "rille"
+local nn = rl.nn
+
+local R = {}
+R.options = { size = 16, channels = 1, batch = 4, width = 4, gaze = 0.5 }
+R.presets = { tiny = { width = 2 } }
+R.data = { phantom = { train = 12, val = 6, test = 6 }, augment = { flip = 0.5 } }
+
+function R.models(o)
+  return {
+    encoder = nn.Sequential(nn.Conv2d(o.channels, o.width, 3, { padding = 1 }), nn.ReLU()),
+    class = nn.Linear(o.width, o.classes),
+    gaze = nn.Conv2d(o.width, 1, 1),
+  }
+end
+
+function R.forward(m, batch)
+  return {
+    features = function() return m.encoder(batch.image) end,
+    class = function(y) return m.class(y.features:mean { -2, -1 }) end,
+    gaze = function(y) return m.gaze(y.features) end,
+  }
+end
+
+R.cache = { "features" }
+
+R.losses = {
+  ce = function(y, batch) return rl.cross_entropy(y.class, batch.label) end,
+  kl = function(y, batch) return rl.saliency_kl(y.gaze, batch.saliency) end,
+}
+
+local function ramp(step, state) return state.options.gaze * math.min(1, step / 4) end
+
+R.stages = {
+  { "class", "encoder. class.", { ce = 1 }, "none", { "Adam", lr = 1e-2 }, { epochs = 2 }, watch = { classify = "class" } },
+  { "gaze", "gaze.", { kl = 1 }, "none", { "Adam", lr = 1e-2 }, { steps = 2 }, augment = false },
+  { "joint", "*", { ce = 1, kl = ramp }, { "gradprom", main = "ce" }, { "Adam", lr = 1e-3 }, { plateau = 1, epochs = 2 } },
+}
+
+R.report = { classify = "class", saliency = "gaze" }
+return R
