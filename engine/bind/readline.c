@@ -45,6 +45,7 @@ static char *next_match(const char *text, int state) {
 static char **complete(const char *text, int start, int end) {
   (void)end;
   *edit.attempted_over = 1; /* no file names */
+  *edit.append_character = '\0'; /* readline sets a blank before each completion */
   if (completer_at == 0 || !lua_checkstack(asking, 8)) return NULL;
   lua_pushvalue(asking, completer_at);
   lua_pushstring(asking, text);
@@ -82,7 +83,6 @@ static void look_for_readline(void) {
       edit.line_buffer == NULL)
     return;
   *edit.catch_signals = 0; /* signals are the run's business */
-  *edit.append_character = '\0';
   *event = no_line_on_request;
   *attempt = complete;
   *breaks = " \t\n\"'><=;+-*/%^~#{}(),[]&|";

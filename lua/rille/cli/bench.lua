@@ -141,7 +141,7 @@ function command.run(o)
   local times, losses = measure(step, o.steps or 10, inner)
   local m = core.memory()
   print(require "rille.util.json".encode { workload = name, median_s = times[(#times + 1) // 2] / per, best_s = times[1] / per,
-    peak_mib = m.peak / 2 ^ 20, rss_mib = m.rss_peak / 2 ^ 20, loss = losses, batch = about.batch, size = about.size, threads = core.threads(),
+    peak_mib = m.peak / 2 ^ 20, rss_mib = m.rss_peak / 2 ^ 20, loss = #losses > 0 and losses or nil, batch = about.batch, size = about.size, threads = core.threads(),
     cpu = core.cpu_name() or "unknown", isa = core.isa() })
   return 0
 end

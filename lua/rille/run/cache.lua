@@ -113,7 +113,7 @@ function Cache:ready(batch)
   local out, places = {}, {}
   for i, row in ipairs(batch.index:tolist()) do places[i] = store.place[row] end
   local at = rl.tensor(places, { dtype = "i64" })
-  for _, name in ipairs(self.names) do out[name] = rl.index_select(store.tensors[name], 1, at) end
+  for _, name in ipairs(self.names) do out[name] = rl.index_select(store.tensors[name], at, 1) end
   return out
 end
 

@@ -5,12 +5,19 @@ local json = require "rille.util.json"
 local Log = {}
 Log.__index = Log
 
+-- JSON has lists and names but no mixture: of { "Adam", lr = 1 } the first place is called name.
+local function key_of(k, is_mixed)
+  if not is_mixed or type(k) == "string" then return k end
+  return k == 1 and "name" or tostring(k)
+end
+
 ---@param v any
----@return any with every number finite or a text
+---@return any with every number finite or a text, and no table that mixes places and names
 local function plain(v)
   if type(v) == "table" then
-    local out = {}
-    for k, e in pairs(v) do out[k] = plain(e) end
+    local out, is_mixed = {}, false
+    for k in pairs(v) do is_mixed = is_mixed or type(k) == "string" end
+    for k, e in pairs(v) do out[key_of(k, is_mixed)] = plain(e) end
     return out
   end
   if math.type(v) == "float" and (v ~= v or math.abs(v) == math.huge) then return tostring(v) end
