@@ -1,5 +1,5 @@
--- Command lines against a table of options: { name =, value = "WORD" | nil, many =, doc = }. Wrong use is an error
--- table { usage = text }, which the program turns into exit code 2.
+-- Command lines against a table of options: { name =, value = "WORD" | nil, many =, doc = }. Wrong use is an
+-- error table { usage = text }, which the program turns into exit code 2.
 local nearest = require "rille.util.nearest"
 
 local arguments = {}
@@ -15,7 +15,8 @@ local function find(command, word)
     names[#names + 1] = option.name
   end
   local near = nearest(word, names)
-  wrong(command, ('unknown option "--%s"%s'):format(word, near and (', did you mean "--%s"?'):format(near) or ""))
+  wrong(command, ('unknown option "--%s"%s'):format(word,
+    near and (', did you mean "--%s"?'):format(near) or ""))
 end
 
 local function convert(command, option, text)
@@ -23,7 +24,8 @@ local function convert(command, option, text)
   local v = tonumber(text)
   if option.kind == "integer" then v = v and math.tointeger(v) end
   if not v or option.lo and v < option.lo then
-    wrong(command, ("--%s takes %s%s, not \"%s\""):format(option.name, option.kind == "integer" and "an integer" or "a number",
+    wrong(command, ("--%s takes %s%s, not \"%s\""):format(option.name,
+      option.kind == "integer" and "an integer" or "a number",
       option.lo and (" of at least %g"):format(option.lo) or "", text))
   end
   return v
@@ -39,7 +41,9 @@ local function take_option(command, out, list, i)
     if not value and list[i + 1] and (not list[i + 1]:match("^%-%-") or tonumber(list[i + 1])) then
       value, i = list[i + 1], i + 1
     end
-    if not value and option.bare == nil then wrong(command, ("--%s needs a value (%s)"):format(option.name, option.value)) end
+    if not value and option.bare == nil then
+      wrong(command, ("--%s needs a value (%s)"):format(option.name, option.value))
+    end
     value = value and convert(command, option, value) or option.bare
   elseif glued then
     wrong(command, ("--%s takes no value"):format(option.name))
@@ -60,7 +64,7 @@ end
 ---Raises: a table { usage = text } on an unknown option, a missing value, too few or too many words.
 ---@param command { name: string, words: { least: integer, most: integer, what: string }, options: table[] }
 ---@param list string[] what stands behind the command's name
----@return table found options under their names (- becomes _); words under 1, 2, ...; help = true when asked for
+---@return table found options by name (- becomes _); words as 1, 2, ...; help = true when asked for
 function arguments.read(command, list)
   local out, i = {}, 1
   while i <= #list do
@@ -77,7 +81,9 @@ function arguments.read(command, list)
   end
   if out.help then return out end
   if #out < command.words.least then wrong(command, "needs " .. command.words.what) end
-  if #out > command.words.most then wrong(command, ('"%s" is one word too many'):format(out[command.words.most + 1])) end
+  if #out > command.words.most then
+    wrong(command, ('"%s" is one word too many'):format(out[command.words.most + 1]))
+  end
   return out
 end
 

@@ -1,5 +1,5 @@
--- rille bench: the time of one training step, by the runner's own step function, as one JSON line. Batches are random
--- numbers, made once; so decoding is not measured.
+-- rille bench: the time of one training step, by the runner's own step function, as one JSON line. Batches
+-- are random numbers, made once; so decoding is not measured.
 local common = require "rille.cli.common"
 local core = require "rille.core"
 
@@ -17,7 +17,8 @@ local function batch_of(o, classes)
   local n, h = o.batch, o.size
   local map = rl.rand { n, 1, h, h }
   map = map / map:sum { dim = { -3, -2, -1 }, keepdim = true }
-  return { image = rl.rand { n, o.channels, h, h }, label = rl.randint({ n }, { low = 1, high = classes, dtype = "i64" }), saliency = map,
+  return { image = rl.rand { n, o.channels, h, h },
+    label = rl.randint({ n }, { low = 1, high = classes, dtype = "i64" }), saliency = map,
     index = rl.arange(1, n, { dtype = "i64" }), file = {} }
 end
 
@@ -25,7 +26,8 @@ function WORKLOADS.mlp(o)
   o.batch = o.given.batch or 32
   local nn = rl.nn
   local R = one_stage(function()
-    return { net = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32)) }
+    return { net = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(),
+      nn.Linear(32, 32)) }
   end, function(m, batch) return { y = m.net(batch.x) } end, function(y) return (y.y * y.y):mean() end)
   return R, { x = rl.randn { o.batch, 32 }, file = {} }, 200
 end
@@ -40,7 +42,8 @@ end
 function WORKLOADS.densenet201_train(o)
   o.batch, o.size, o.channels = o.given.batch or 8, o.given.size or 224, 3
   local R = one_stage(function() return { net = rl.models.densenet201 { classes = 3 } } end,
-    function(m, batch) return { y = m.net(batch.image) } end, function(y, batch) return rl.cross_entropy(y.y, batch.label) end)
+    function(m, batch) return { y = m.net(batch.image) } end,
+    function(y, batch) return rl.cross_entropy(y.y, batch.label) end)
   return R, batch_of(o, 3), 1
 end
 
@@ -60,10 +63,12 @@ end
 
 local NAMES = { "add", "mlp", "conv3x3", "densenet201_train", "saliency_train", "cooperative.STAGE" }
 
-local command = { name = "bench", usage = "WORKLOAD [options]", words = { least = 1, most = 1, what = "a workload" },
+local command = { name = "bench", usage = "WORKLOAD [options]",
+  words = { least = 1, most = 1, what = "a workload" },
   doc = "time a training step, as one JSON line; workloads: " .. table.concat(NAMES, ", "),
   options = { { name = "batch", value = "B", kind = "integer", lo = 1, doc = "images or rows" },
-    { name = "size", value = "S", kind = "integer", lo = 8, doc = "pixels" }, common.THREADS, common.PRESET, common.DATA,
+    { name = "size", value = "S", kind = "integer", lo = 8, doc = "pixels" }, common.THREADS, common.PRESET,
+    common.DATA,
     { name = "steps", value = "K", kind = "integer", lo = 1, doc = "measured steps (default 10)" } } }
 
 -- Seconds of each measured step, and the first three losses. `inner` steps count as one measurement.
@@ -84,7 +89,8 @@ end
 local function runner_step(R, batch)
   local build, step, Recipe = require "rille.run.build", require "rille.run.step", require "rille.run.recipe"
   local recipe = Recipe.resolve({ table = R, file = "bench", text = "" }, {})
-  local run = { recipe = recipe, options = recipe.options, stages = recipe.stages, models = build.models(recipe, recipe.options, 1),
+  local run = { recipe = recipe, options = recipe.options, stages = recipe.stages,
+    models = build.models(recipe, recipe.options, 1),
     position = { run_step = 0 }, state = { step = 0, options = recipe.options }, gate_state = {} }
   build.enter(run, recipe.stages[1])
   return function()
@@ -104,7 +110,8 @@ local function recipe_step(o, name, stage_name)
   local _, k = stage.find(run.stages, stage_name)
   if not k then error(('bench: %s has no stage "%s"'):format(name, stage_name), 0) end
   local batch = trial.enter(run, k)
-  return function() return trial.step(run, batch).total end, { batch = run.batch_size, size = run.options.size }
+  return function() return trial.step(run, batch).total end,
+    { batch = run.batch_size, size = run.options.size }
 end
 
 local function add_step()
@@ -117,7 +124,8 @@ end
 
 local function unknown(name)
   local near = require "rille.util.nearest"(name, NAMES)
-  error({ usage = ('bench: there is no workload "%s"%s; there are %s'):format(name, near and (', did you mean "%s"?'):format(near) or "",
+  error({ usage = ('bench: there is no workload "%s"%s; there are %s'):format(name,
+    near and (', did you mean "%s"?'):format(near) or "",
     table.concat(NAMES, ", ")) }, 0)
 end
 
@@ -140,8 +148,10 @@ function command.run(o)
   end
   local times, losses = measure(step, o.steps or 10, inner)
   local m = core.memory()
-  print(require "rille.util.json".encode { workload = name, median_s = times[(#times + 1) // 2] / per, best_s = times[1] / per,
-    peak_mib = m.peak / 2 ^ 20, rss_mib = m.rss_peak / 2 ^ 20, loss = #losses > 0 and losses or nil, batch = about.batch, size = about.size, threads = core.threads(),
+  print(require "rille.util.json".encode { workload = name, median_s = times[(#times + 1) // 2] / per,
+    best_s = times[1] / per,
+    peak_mib = m.peak / 2 ^ 20, rss_mib = m.rss_peak / 2 ^ 20, loss = #losses > 0 and losses or nil,
+    batch = about.batch, size = about.size, threads = core.threads(),
     cpu = core.cpu_name() or "unknown", isa = core.isa() })
   return 0
 end

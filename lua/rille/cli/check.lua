@@ -1,7 +1,8 @@
 -- rille check: every stage of a recipe on one batch, before a night is lost.
 local common = require "rille.cli.common"
 
-local command = { name = "check", usage = "RECIPE [options]", words = { least = 1, most = 1, what = "a recipe" },
+local command = { name = "check", usage = "RECIPE [options]",
+  words = { least = 1, most = 1, what = "a recipe" },
   doc = "every stage on one batch: shapes, parameters, memory, seconds, class counts",
   options = { common.PRESET, common.DATA, common.SEED, common.SET, common.THREADS } }
 

@@ -1,7 +1,9 @@
 -- rille data phantom DIR: draw the chest phantom.
-local command = { name = "data", usage = "phantom DIR [options]", words = { least = 2, most = 2, what = '"phantom" and a folder' },
+local command = { name = "data", usage = "phantom DIR [options]",
+  words = { least = 2, most = 2, what = '"phantom" and a folder' },
   doc = "draw the chest phantom: simulated X-rays with classes, lung masks and gaze (not for clinical use)",
-  options = { { name = "n", value = "N", kind = "integer", lo = 1, doc = "patients: 70 % train, 10 % val, 20 % test (default 300)" },
+  options = { { name = "n", value = "N", kind = "integer", lo = 1,
+    doc = "patients: 70 % train, 10 % val, 20 % test (default 300)" },
     { name = "size", value = "S", kind = "integer", lo = 16, doc = "pixels (default 128)" },
     { name = "seed", value = "N", kind = "integer", lo = 0, doc = "default 1" } } }
 

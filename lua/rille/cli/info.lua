@@ -19,7 +19,8 @@ function command.run(o)
   print(("threads         %d"):format(about.threads))
   print(("memory limit    %.1f GiB"):format(about.memory_limit / 2 ^ 30))
   if about.blas then
-    print(("linear algebra  %s"):format(type(about.blas) == "table" and (about.blas.text or about.blas.core or "?") or tostring(about.blas)))
+    print(("linear algebra  %s"):format(type(about.blas) == "table"
+      and (about.blas.text or about.blas.core or "?") or tostring(about.blas)))
   end
   return 0
 end

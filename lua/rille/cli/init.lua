@@ -1,9 +1,10 @@
--- The program: rille COMMAND ...; returns the exit code: 0 done, 1 failed with a message, 2 wrong usage, 130 interrupted
--- with a checkpoint written.
+-- The program: rille COMMAND ...; returns the exit code: 0 done, 1 failed with a message, 2 wrong usage,
+-- 130 interrupted with a checkpoint written.
 local arguments = require "rille.cli.arguments"
 local nearest = require "rille.util.nearest"
 
-local COMMANDS = { "run", "check", "eval", "predict", "report", "runs", "repl", "info", "data", "bench", "verify-resume" }
+local COMMANDS = { "run", "check", "eval", "predict", "report", "runs", "repl", "info", "data", "bench",
+  "verify-resume" }
 
 local function load_command(name)
   for _, known in ipairs(COMMANDS) do
@@ -57,7 +58,8 @@ return function(...)
   local command = load_command(name)
   if not command then
     local near = nearest(name, COMMANDS)
-    complain(('there is no command "%s"%s; see rille help'):format(name, near and (', did you mean "%s"?'):format(near) or ""))
+    complain(('there is no command "%s"%s; see rille help'):format(name,
+      near and (', did you mean "%s"?'):format(near) or ""))
     return 2
   end
   local ok, result = xpcall(run_command, handler, command, list)

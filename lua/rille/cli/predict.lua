@@ -1,9 +1,11 @@
 -- rille predict: a run's answers for a folder of pictures.
 local common = require "rille.cli.common"
 
-local command = { name = "predict", usage = "RUN DIR [options]", words = { least = 2, most = 2, what = "a run folder and a folder of pictures" },
+local command = { name = "predict", usage = "RUN DIR [options]",
+  words = { least = 2, most = 2, what = "a run folder and a folder of pictures" },
   doc = "answers for a folder of PNG and JPEG pictures: predictions.csv, and maps laid over the pictures",
-  options = { { name = "out", value = "DIR", doc = "where they go (default DIR-predicted)" }, common.THREADS } }
+  options = { { name = "out", value = "DIR", doc = "where they go (default DIR-predicted)" },
+    common.THREADS } }
 
 local function rows_of(y, report, batch, classes)
   local rl, rows = require "rille", {}
@@ -35,13 +37,16 @@ function command.run(o)
   common.threads(o)
   local run = require "rille.run.reopen".run(o[1], { without_data = true })
   local report, classes = run.recipe.table.report or {}, run.info.data.classes
-  if not (report.classify or report.saliency) then error("predict: the recipe's report names no output", 0) end
+  if not (report.classify or report.saliency) then
+    error("predict: the recipe's report names no output", 0)
+  end
   if files.kind(o[2]) ~= "directory" then error(('predict: "%s" is no folder'):format(o[2]), 0) end
   local out = o.out or o[2]:gsub("(.)/+$", "%1") .. "-predicted"
   files.make_folder(out)
   if report.saliency then files.make_folder(out .. "/maps") end
   local d, forward, rows = run.recipe.data, evaluate.forward(run), {}
-  local loader = rl.data.loader(rl.data.open(o[2]), { batch = run.options.batch, size = run.options.size, channels = run.options.channels,
+  local loader = rl.data.loader(rl.data.open(o[2]),
+    { batch = run.options.batch, size = run.options.size, channels = run.options.channels,
     mean = d.mean, std = d.std, on_bad = d.on_bad, cache = 0 })
   core.no_grad(function()
     for batch in loader:epoch(1) do
@@ -51,7 +56,8 @@ function command.run(o)
     end
   end)
   evaluate.write_csv(out .. "/predictions.csv", rows, classes)
-  print(("%d pictures: %s/predictions.csv%s"):format(#rows, out, report.saliency and (" and %s/maps"):format(out) or ""))
+  print(("%d pictures: %s/predictions.csv%s"):format(#rows, out,
+    report.saliency and (" and %s/maps"):format(out) or ""))
   return 0
 end
 

@@ -1,5 +1,6 @@
 -- rille report: the page of a run, or the comparison of several.
-local command = { name = "report", usage = "RUN [RUN...]", words = { least = 1, most = math.huge, what = "a run folder" },
+local command = { name = "report", usage = "RUN [RUN...]",
+  words = { least = 1, most = math.huge, what = "a run folder" },
   doc = "write RUN/report.html; of several runs, one table that compares them", options = {
     { name = "out", value = "FILE", doc = "of several runs: the page (default compare.html)" } } }
 

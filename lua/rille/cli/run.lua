@@ -2,13 +2,19 @@
 local common = require "rille.cli.common"
 local files = require "rille.util.files"
 
-local command = { name = "run", usage = "RECIPE [options]", words = { least = 0, most = 1, what = "a recipe" },
+local command = { name = "run", usage = "RECIPE [options]",
+  words = { least = 0, most = 1, what = "a recipe" },
   doc = "train a recipe: its stages, then test figures and a report, in a run folder",
-  options = { common.PRESET, common.DATA, { name = "out", value = "DIR", doc = "the run's folder (default runs/RECIPE-N)" },
-    common.SEED, { name = "seeds", value = "A..B", doc = "one run per seed, in DIR-seedN" }, common.THREADS, common.SET,
-    { name = "resume", value = "RUN", bare = true, doc = "go on with a run; without RUN, with the recipe's newest" },
-    { name = "at", value = "STEP", kind = "integer", lo = 0, doc = "with --resume: from the checkpoint of this step" },
-    { name = "checkpoint-steps", value = "N", kind = "integer", lo = 1, doc = "save after every N steps instead of each minute" },
+  options = { common.PRESET, common.DATA, { name = "out", value = "DIR",
+    doc = "the run's folder (default runs/RECIPE-N)" },
+    common.SEED, { name = "seeds", value = "A..B", doc = "one run per seed, in DIR-seedN" }, common.THREADS,
+    common.SET,
+    { name = "resume", value = "RUN", bare = true,
+      doc = "go on with a run; without RUN, with the recipe's newest" },
+    { name = "at", value = "STEP", kind = "integer", lo = 0,
+      doc = "with --resume: from the checkpoint of this step" },
+    { name = "checkpoint-steps", value = "N", kind = "integer", lo = 1,
+      doc = "save after every N steps instead of each minute" },
     common.QUIET } }
 
 local function wrong(text) error({ usage = "run: " .. text }, 0) end
@@ -45,9 +51,12 @@ local function resume(o)
     end
     if not dir then wrong("--resume: no run of this recipe is in runs/; name its folder") end
   end
-  if o.set or o.preset or o.seed or o.seeds then wrong "--resume takes the options of the run; change the recipe's file, or start a new run" end
+  if o.set or o.preset or o.seed or o.seeds then
+    wrong "--resume takes the options of the run; change the recipe's file, or start a new run"
+  end
   local run <close> = setmetatable({}, { __close = function() collectgarbage() end })
-  run.it = start.resume(dir, { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true, quiet = o.quiet, at = o.at })
+  run.it = start.resume(dir, { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
+    quiet = o.quiet, at = o.at })
   work(run.it)
   return 0
 end
@@ -55,7 +64,8 @@ end
 local function run_seed(o, seed, dir)
   local start, recipe = require "rille.run.start", require "rille.run.recipe"
   local run = start.new(recipe.load(o[1], { preset = o.preset, set = o.set }),
-    { dir = dir, data = o.data, seed = seed, checkpoint_steps = o.checkpoint_steps, has_prompt = true, quiet = o.quiet })
+    { dir = dir, data = o.data, seed = seed, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
+      quiet = o.quiet })
   work(run)
   print(dir)
 end

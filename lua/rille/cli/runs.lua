@@ -12,9 +12,11 @@ local function line_of(dir)
   local m = text and json.decode(text).metrics
   local figure = "not finished"
   if m then
-    figure = m.auc_macro and ("AUC %.3f"):format(m.auc_macro) or m.cc and ("CC %.3f"):format(m.cc.mean) or "done"
+    figure = m.auc_macro and ("AUC %.3f"):format(m.auc_macro) or m.cc and ("CC %.3f"):format(m.cc.mean)
+      or "done"
   end
-  return ("%-32s %-20s %-6s seed %-4d %s"):format(dir, info.recipe:match("([^/]+)%.lua$") or info.recipe, info.preset, info.seed, figure)
+  return ("%-32s %-20s %-6s seed %-4d %s"):format(dir, info.recipe:match("([^/]+)%.lua$") or info.recipe,
+    info.preset, info.seed, figure)
 end
 
 function command.run(o)

@@ -1,9 +1,11 @@
--- Completion of names at the prompt: globals, fields and methods of live values. Nothing is called while looking.
+-- Completion of names at the prompt: globals, fields and methods of live values. Nothing is called while
+-- looking.
 local core = require "rille.core"
 
 local complete = {}
 
-local KEYWORDS = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil", "not",
+local KEYWORDS = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in",
+  "local", "nil", "not",
   "or", "repeat", "return", "then", "true", "until", "while" }
 local PARTS = { "nn", "optim", "data", "io", "gating", "schedule", "metrics", "plot" }
 local FIELDS = { "shape", "dtype", "ndim", "requires_grad", "is_leaf", "path", "grad_fn", "version", "grad" }
@@ -68,7 +70,10 @@ function complete.words(env, text)
   if not head or value == nil then return {} end
   local seen, out = {}, {}
   local function take(name, v)
-    if type(name) ~= "string" or seen[name] or name:sub(1, #head) ~= head or not name:match("^[%a_][%w_]*$") then return end
+    if type(name) ~= "string" or seen[name] or name:sub(1, #head) ~= head
+      or not name:match("^[%a_][%w_]*$") then
+      return
+    end
     if mark == ":" and type(v) ~= "function" then return end
     if head == "" and name:sub(1, 1) == "_" then return end
     seen[name] = true

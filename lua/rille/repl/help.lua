@@ -1,5 +1,5 @@
--- help(x): what an op, a class, a function or a name is. Ops are told by their rows; Lua functions and classes by
--- the comments that stand above them in their files.
+-- help(x): what an op, a class, a function or a name is. Ops are told by their rows; Lua functions and
+-- classes by the comments that stand above them in their files.
 local core = require "rille.core"
 local nearest = require "rille.util.nearest"
 
@@ -33,7 +33,8 @@ end
 local function param_text(p)
   local out = { ("  %-14s %s, %s"):format(p.name, p.kind, preset_text(p)) }
   if p.lo and p.hi then
-    out[#out + 1] = p.hi >= 1e300 and (", at least %.6g"):format(p.lo) or (", %.6g to %.6g"):format(p.lo, p.hi)
+    out[#out + 1] = p.hi >= 1e300 and (", at least %.6g"):format(p.lo)
+      or (", %.6g to %.6g"):format(p.lo, p.hi)
   end
   if p.words then out[#out + 1] = ", one of: " .. p.words end
   if p.doc then out[#out + 1] = "; " .. p.doc end
@@ -48,7 +49,9 @@ function help.op(row)
   for _, input in ipairs(row.inputs) do names[#names + 1] = input_text(input) end
   if #row.params > 0 then names[#names + 1] = "{ options }" end
   lines[1] = ("rl.%s(%s)"):format(row.name, table.concat(names, ", "))
-  if row.is_method then lines[1] = lines[1] .. (", also %s:%s(...)"):format(row.inputs[1] and row.inputs[1].name or "x", row.name) end
+  if row.is_method then
+    lines[1] = lines[1] .. (", also %s:%s(...)"):format(row.inputs[1] and row.inputs[1].name or "x", row.name)
+  end
   lines[2] = "  " .. row.doc
   for _, p in ipairs(row.params) do lines[#lines + 1] = param_text(p) end
   if row.no_gradient then lines[#lines + 1] = "  no gradient: " .. row.no_gradient end
@@ -91,7 +94,9 @@ end
 
 local function function_text(f, name)
   local info = debug.getinfo(f, "S")
-  if info.what == "C" then return (name or "this function") .. " is part of the engine and has no row; see README.md" end
+  if info.what == "C" then
+    return (name or "this function") .. " is part of the engine and has no row; see README.md"
+  end
   local lines = source_lines(info.source:match("^@(.*)$") or "")
   if not lines then return nil end
   local head = (lines[info.linedefined] or ""):gsub("^%s*local%s+", ""):gsub("^%s*", "")
@@ -107,7 +112,8 @@ local function table_text(t, name)
     local f = rawget(t, key)
     if type(f) == "function" then maker = maker or f end
   end
-  if not maker and type(meta) == "table" and type(meta.__call) == "function" and debug.getinfo(meta.__call, "S").what ~= "C" then
+  if not maker and type(meta) == "table" and type(meta.__call) == "function"
+    and debug.getinfo(meta.__call, "S").what ~= "C" then
     maker = meta.__call
   end
   for key, v in next, t do
@@ -153,7 +159,8 @@ end
 local OVERVIEW = [[
 help(rl.conv2d), help(rl.nn.Conv2d), help("pool"): what something is, or what there is about a word
 rl.tensor { 1, 2 }, rl.randn({ 2, 3 }): tensors    x:sum(), x.shape, x[1]: methods, fields, positions from 1
-rl.nn, rl.optim, rl.data, rl.gating, rl.metrics, rl.plot: the library    loss:backward(), rl.grad(y, x): gradients]]
+rl.nn, rl.optim, rl.data, rl.gating, rl.metrics, rl.plot: the library    loss:backward(),
+rl.grad(y, x): gradients]]
 
 ---The text for a value or a name.
 ---@param value any
@@ -176,7 +183,9 @@ function help.text(value, name)
   if type(value) == "table" then
     text = table_text(value, name)
     local meta = getmetatable(value)
-    if not text and type(meta) == "table" and type(meta.__index) == "table" then text = table_text(meta.__index, name) end
+    if not text and type(meta) == "table" and type(meta.__index) == "table" then
+      text = table_text(meta.__index, name)
+    end
   end
   return text or ("a %s: %s"):format(type(value), tostring(value))
 end

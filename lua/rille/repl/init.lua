@@ -86,7 +86,8 @@ end
 
 ---Read and run until the end of input, or until `o.is_over()`.
 ---
----@param o { env: table, prompt: string?, out: fun(text: string)?, read: (fun(prompt: string): string|false|nil)?, is_over: (fun(): boolean)?, on_interrupt: (fun(): boolean)?, on_chunk: (fun(text: string))? }
+---@param o table env, the globals; if wanted: prompt, more (texts), read(prompt) -> line, false or nil,
+---  out(text), is_over(), on_interrupt() -> true to leave, on_chunk(text) after a chunk that did not fail
 function repl.loop(o)
   local out = o.out or print
   local completer = complete.completer(o.env)

@@ -1,4 +1,5 @@
--- How values look at the prompt and in print: tensors as aligned columns, long ones with their middle left out.
+-- How values look at the prompt and in print: tensors as aligned columns, long ones with their middle left
+-- out.
 local core = require "rille.core"
 
 local show = {}
@@ -129,7 +130,9 @@ local function body(x)
     local _, gap = positions(sizes[1], is_whole)
     if is_whole and n > 12 then -- wrapped, as many as fit
       local columns = math.max(1, 100 // (width + 2))
-      for i = 1, n, columns do lines[#lines + 1] = row_text({ table.unpack(list, i, math.min(n, i + columns - 1)) }, text, width) end
+      for i = 1, n, columns do
+        lines[#lines + 1] = row_text({ table.unpack(list, i, math.min(n, i + columns - 1)) }, text, width)
+      end
       return lines
     end
     return { row_text(values, text, width, gap) }
@@ -153,7 +156,9 @@ function show.tensor(x)
   return table.concat(lines, "\n")
 end
 
-local function key_text(k) return type(k) == "string" and k:match("^[%a_][%w_]*$") and k or "[" .. show.value(k, 1) .. "]" end
+local function key_text(k)
+  return type(k) == "string" and k:match("^[%a_][%w_]*$") and k or "[" .. show.value(k, 1) .. "]"
+end
 
 local function table_text(t, depth)
   local keys, out = {}, {}

@@ -1,5 +1,5 @@
--- Figures over images with percentile intervals: images are drawn again with replacement, the same draws for all
--- methods that are compared. Everything is per image; nothing here touches pixels.
+-- Figures over images with percentile intervals: images are drawn again with replacement, the same draws for
+-- all methods that are compared. Everything is per image; nothing here touches pixels.
 
 local bootstrap = {}
 

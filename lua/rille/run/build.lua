@@ -29,7 +29,8 @@ function build.models(recipe, options, seed)
   end
   for name, m in pairs(models) do
     if type(name) ~= "string" or type(m) ~= "table" or type(m.named_parameters) ~= "function" then
-      error(('recipe: "%s": models: "%s" is no module; return a table { name = module }'):format(recipe.file, tostring(name)), 0)
+      error(('recipe: "%s": models: "%s" is no module; return a table { name = module }'):format(recipe.file,
+        tostring(name)), 0)
     end
     rawset(m, "_segment", name)
   end
@@ -100,7 +101,9 @@ local function part(kind, where, name)
   if not ok or maker == nil then
     local known = {}
     for key, v in pairs(made) do
-      if type(key) == "string" and (type(v) == "function" or type(v) == "table") then known[#known + 1] = key end
+      if type(key) == "string" and (type(v) == "function" or type(v) == "table") then
+        known[#known + 1] = key
+      end
     end
     table.sort(known)
     error(where .. ": " .. paths.unknown(kind, name, known), 0)

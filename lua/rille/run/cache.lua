@@ -1,5 +1,6 @@
--- Outputs that may be kept per sample while everything they depend on is frozen and augmentation is off. They are
--- filled in manifest order in batches of a fixed size, so that their bits do not depend on when the run was resumed.
+-- Outputs that may be kept per sample while everything they depend on is frozen and augmentation is off. They
+-- are filled in manifest order in batches of a fixed size, so that their bits do not depend on when the run
+-- was resumed.
 local core = require "rille.core"
 local outputs = require "rille.run.outputs"
 local rl = require "rille"
@@ -11,7 +12,9 @@ Cache.__index = Cache
 local BATCH = 16
 local SHARE = 0.5 -- of the memory that is free below the limit
 
-local function forward(run, batch) return outputs.wrap(run.recipe.table.forward(run.models, batch, run.options)) end
+local function forward(run, batch)
+  return outputs.wrap(run.recipe.table.forward(run.models, batch, run.options))
+end
 
 -- Names whose value on one batch depends on no trained parameter and drew no random number; with the values.
 local function frozen_outputs(run, batch)
@@ -25,7 +28,8 @@ local function frozen_outputs(run, batch)
   return out
 end
 
--- Of these, what the stage's losses and watched metrics really read: what lies behind another kept output need not be kept.
+-- Of these, what the stage's losses and watched metrics really read: what lies behind another kept output
+-- need not be kept.
 local function used_outputs(run, batch, frozen)
   local made, used = {}, {}
   for name, v in pairs(run.recipe.table.forward(run.models, batch, run.options)) do made[name] = v end
@@ -37,7 +41,9 @@ local function used_outputs(run, batch, frozen)
   end
   local y = outputs.wrap(made)
   core.no_grad(function()
-    for _, name in ipairs(run.loss_names) do run.recipe.table.losses[name](y, batch, run.models, run.options) end
+    for _, name in ipairs(run.loss_names) do
+      run.recipe.table.losses[name](y, batch, run.models, run.options)
+    end
     for _, name in pairs(run.stage.watch or {}) do local _ = y[name] end
   end)
   return used
@@ -79,18 +85,15 @@ end
 ---@return table?
 function Cache.make(run, augments)
   if augments or #(run.recipe.table.cache or {}) == 0 then return nil end
-  local first
-  for batch in run.feed:fixed("train", BATCH) do
-    first = batch
-    break
-  end
+  local first = run.feed:fixed("train", BATCH)()
   if not first then return nil end
   local names, bytes = frozen_names(run, first)
   if #names == 0 then return nil end
   local count = run.feed.counts.train + (run.feed.counts.val or 0)
   local m = core.memory()
   if bytes * count > SHARE * (m.limit - m.live) then
-    run.progress:say(("%s is not kept per image: it needs %d MiB"):format(table.concat(names, ", "), bytes * count >> 20))
+    run.progress:say(("%s is not kept per image: it needs %d MiB"):format(table.concat(names, ", "),
+      bytes * count >> 20))
     return nil
   end
   run.progress:say(("computing %s once for %d images, since nothing that it depends on is trained"):format(

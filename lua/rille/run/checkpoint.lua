@@ -1,6 +1,6 @@
--- Checkpoints: one safetensors file holds everything that a run needs to go on as if it had never stopped. Tensors are
--- model.<path> and optim.<path>.<moment>; the rest is JSON in the metadata. Files are written beside, synced and
--- renamed; two generations stay; a damaged one is set aside and the one before it is used.
+-- Checkpoints: one safetensors file holds everything that a run needs to go on as if it had never stopped.
+-- Tensors are model.<path> and optim.<path>.<moment>; the rest is JSON in the metadata. Files are written
+-- beside, synced and renamed; two generations stay; a damaged one is set aside and the one before it is used.
 local files = require "rille.util.files"
 local io_ = require "rille.core".io
 local json = require "rille.util.json"
@@ -58,7 +58,8 @@ local function states(run_dir) -- newest first
   return out
 end
 
--- Drops what no kept state refers to: states before the last two, weights of epochs that are no longer the best.
+-- Drops what no kept state refers to: states before the last two, weights of epochs that are no longer the
+-- best.
 local function drop_old(run_dir, keep_best)
   local list = states(run_dir)
   for k = 3, #list do os.remove(list[k].path) end
@@ -99,7 +100,8 @@ function checkpoint.save(keeper, models, optimiser, state, warn)
     return true
   end
   keeper.failures = keeper.failures + 1
-  local kept = keeper.saved_step and ("last good state is step %d"):format(keeper.saved_step) or "no state is saved yet"
+  local kept = keeper.saved_step and ("last good state is step %d"):format(keeper.saved_step)
+    or "no state is saved yet"
   local text = ("checkpoint: step %d: %s; %s"):format(state.run_step, why, kept)
   if keeper.failures >= FAILURES_MAX then error(text .. "; free space and resume", 0) end
   warn(text .. "; training goes on")
@@ -131,7 +133,8 @@ function checkpoint.load(run_dir, say, at)
     if not tensors then
       local bad = entry.path:gsub("%.safetensors$", ".bad")
       os.rename(entry.path, bad)
-      say(("checkpoint: %s is damaged and was set aside as %s: %s"):format(entry.name, bad:match("[^/]+$"), tostring(state)))
+      say(("checkpoint: %s is damaged and was set aside as %s: %s"):format(entry.name, bad:match("[^/]+$"),
+        tostring(state)))
     end
   end
   return nil, nil, newest

@@ -12,9 +12,11 @@ local FIELDS = { "losses", "gate", "ends", "optimiser", "trains" }
 local function check_path(path)
   local names = paths.split(path)
   if names[1] ~= "stages" then
-    error(('"%s" cannot change while a run is at work; fields of stages can, as "stages.joint.losses.kl"'):format(path), 0)
+    error(('"%s" cannot change in a run; fields of stages can, as "stages.joint.losses.kl"'):format(path), 0)
   end
-  if names[3] == "optimiser" and names[4] ~= "lr" then error(('"%s": of an optimiser only lr can change in a run'):format(path), 0) end
+  if names[3] == "optimiser" and names[4] ~= "lr" then
+    error(('"%s": of an optimiser only lr can change in a run'):format(path), 0)
+  end
   for _, field in ipairs(FIELDS) do
     if names[3] == field then return field, names[2] end
   end
@@ -80,7 +82,8 @@ local function is_data(v)
   return true
 end
 
----What run:set does: apply, and write into the journal. Functions are kept as the text of the chunk that made them.
+---What run:set does: apply, and write into the journal. Functions are kept as the text of the chunk that
+---made them.
 ---@param run table
 ---@param path string
 ---@param value any
@@ -91,25 +94,29 @@ function edit.set(run, path, value)
   else
     run.journal:put { step = run.position.run_step, kind = "set", path = path, code = true }
   end
-  if run.progress then run.progress:say(("%s is set, from step %d on"):format(path, run.position.run_step + 1)) end
+  if run.progress then
+    run.progress:say(("%s is set, from step %d on"):format(path, run.position.run_step + 1))
+  end
 end
 
--- Stands for live objects while chunks are run again for the functions they make: takes every use, does nothing.
+-- Stands for live objects while chunks are run again for the functions they make: takes every use, does
+-- nothing.
 local function nothing()
   local self = {}
   local function same() return self end
-  return setmetatable(self, { __index = same, __call = same, __add = same, __sub = same, __mul = same, __div = same,
-    __unm = same, __pow = same, __newindex = function() end, __len = function() return 0 end, __tostring = function() return "nothing" end })
+  return setmetatable(self, { __index = same, __call = same, __add = same, __sub = same, __mul = same,
+    __div = same, __unm = same, __pow = same, __newindex = function() end, __len = function() return 0 end,
+    __tostring = function() return "nothing" end })
 end
 
----Apply a journal to a run that is being resumed: reloads, data, and the functions that chunks made. The chunks' other
----effects are in the checkpoint already.
+---Apply a journal to a run that is being resumed: reloads, data, and the functions that chunks made. The
+---chunks' other effects are in the checkpoint already.
 ---@param run table
 ---@param entries table[]
 function edit.replay_fields(run, entries)
   local absorbing = nothing()
-  local env = setmetatable({ models = absorbing, batch = absorbing, y = absorbing, losses = absorbing, params = absorbing,
-    print = function() end }, { __index = _G })
+  local env = setmetatable({ models = absorbing, batch = absorbing, y = absorbing, losses = absorbing,
+    params = absorbing, print = function() end }, { __index = _G })
   env.rl = require "rille"
   env.run = setmetatable({ set = function(_, path, value)
     if not is_data(value) then edit.apply(run, path, value) end
@@ -117,11 +124,14 @@ function edit.replay_fields(run, entries)
   for _, entry in ipairs(entries) do
     if entry.kind == "reload" then
       local changed, why = reload.adopt(run, entry.text)
-      if not changed then error("journal: a reload of step " .. entry.step .. " cannot be repeated: " .. why, 0) end
+      if not changed then
+        error("journal: a reload of step " .. entry.step .. " cannot be repeated: " .. why, 0)
+      end
     elseif entry.kind == "set" and not entry.code then
       edit.apply(run, entry.path, entry.value)
     elseif entry.kind == "chunk" then
-      local chunk = load("return " .. entry.text, "=journal", "t", env) or load(entry.text, "=journal", "t", env)
+      local chunk = load("return " .. entry.text, "=journal", "t", env)
+        or load(entry.text, "=journal", "t", env)
       if chunk then pcall(chunk) end
     end
   end

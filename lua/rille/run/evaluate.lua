@@ -76,7 +76,9 @@ function evaluate.figures(run, split, rows)
     if other then figures.beside(out, rows, "thumbnail", other, run.feed.classes) end
   end
   if report.saliency then
-    for name, other in pairs(trivial.maps(run.feed, split)) do figures.beside(out, rows, name, other, run.feed.classes) end
+    for name, other in pairs(trivial.maps(run.feed, split)) do
+      figures.beside(out, rows, name, other, run.feed.classes)
+    end
   end
   return out
 end
@@ -87,7 +89,10 @@ end
 function evaluate.text(out)
   local m, parts = out.metrics, {}
   local function put(name, v, interval)
-    if v then parts[#parts + 1] = ("%s %.3f%s"):format(name, v, interval and (" (%.3f to %.3f)"):format(interval[1], interval[2]) or "") end
+    if v then
+      parts[#parts + 1] = ("%s %.3f%s"):format(name, v,
+        interval and (" (%.3f to %.3f)"):format(interval[1], interval[2]) or "")
+    end
   end
   put("AUC", m.auc_macro, m.auc_macro_interval)
   put("accuracy", m.accuracy, m.accuracy_interval)

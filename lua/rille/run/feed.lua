@@ -1,5 +1,5 @@
--- The data of a run: a folder, or the chest phantom, which is drawn once and kept. Batches come in an order that
--- depends on seed, stage and epoch alone.
+-- The data of a run: a folder, or the chest phantom, which is drawn once and kept. Batches come in an order
+-- that depends on seed, stage and epoch alone.
 local core = require "rille.core"
 local files = require "rille.util.files"
 local paths = require "rille.run.paths"
@@ -8,7 +8,8 @@ local rl = require "rille"
 local Feed = {}
 Feed.__index = Feed
 
-local FIELDS = { "augment", "classes", "dir", "drop_last", "leave_out", "mean", "on_bad", "phantom", "std", "threads" }
+local FIELDS = { "augment", "classes", "dir", "drop_last", "leave_out", "mean", "on_bad", "phantom", "std",
+  "threads" }
 local PHANTOM = { train = 600, val = 100, test = 200, seed = 1 }
 local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
 
@@ -16,12 +17,15 @@ local function check(recipe)
   for key in pairs(recipe.data) do
     local is_known = false
     for _, name in ipairs(FIELDS) do is_known = is_known or name == key end
-    if not is_known then error(('recipe: "%s": data: %s'):format(recipe.file, paths.unknown("data", tostring(key), FIELDS)), 0) end
+    if not is_known then
+      error(('recipe: "%s": data: %s'):format(recipe.file, paths.unknown("data", tostring(key), FIELDS)), 0)
+    end
   end
   local o = recipe.options
   for _, name in ipairs { "batch", "channels" } do
     if not math.tointeger(o[name]) or o[name] < 1 then
-      error(('recipe: "%s": options.%s is %s; it is a whole number from 1 on'):format(recipe.file, name, tostring(o[name])), 0)
+      error(('recipe: "%s": options.%s is %s; it is a whole number from 1 on'):format(recipe.file, name,
+        tostring(o[name])), 0)
     end
   end
 end
@@ -40,7 +44,8 @@ local function phantom(recipe, o)
   local parent = cache and cache ~= "" and cache .. "/rille" or o.out .. "/data"
   local dir = ("%s/phantom-%d-%d-%d-%d-%d"):format(parent, p.size, p.train, p.val, p.test, p.seed)
   if files.kind(dir .. "/whole") then return dir end
-  o.say(("drawing the chest phantom once: %d images of %d pixels into %s"):format(p.train + p.val + p.test, p.size, dir))
+  o.say(("drawing the chest phantom once: %d images of %d pixels into %s"):format(p.train + p.val + p.test,
+    p.size, dir))
   files.make_folder(parent)
   local part = ("%s.part-%d"):format(dir, core.pid())
   rl.data.phantom(part, { train = p.train, val = p.val, test = p.test, size = p.size, seed = p.seed })
@@ -58,7 +63,8 @@ end
 function Feed.open(recipe, o)
   check(recipe)
   local dir = o.dir or recipe.data.dir
-  local self = setmetatable({ seed = o.seed, options = recipe.options, data = recipe.data, loaders = {}, counts = {} }, Feed)
+  local self = setmetatable({ seed = o.seed, options = recipe.options, data = recipe.data, loaders = {},
+    counts = {} }, Feed)
   self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
   self.dir = dir or phantom(recipe, o)
   local classes = recipe.data.classes or not dir and { "normal", "chf", "pneumonia" } or nil
@@ -66,7 +72,8 @@ function Feed.open(recipe, o)
   self.classes = self.set.classes
   for _, split in ipairs { "train", "val", "test" } do self.counts[split] = self.set:count(split) end
   if self.counts.train == 0 then
-    error(('data: "%s" has no rows to train on; the column split of manifest.csv must say train, val or test'):format(self.dir), 0)
+    local cure = "the column split of manifest.csv must say train, val or test"
+    error(('data: "%s" has no rows to train on; %s'):format(self.dir, cure), 0)
   end
   return self
 end
@@ -78,12 +85,16 @@ function Feed:augments()
 end
 
 local function loader(self, split, o)
-  local key = ("%s %d %s %s %s"):format(split, o.batch, tostring(o.shuffle), tostring(o.augment), tostring(o.size))
+  local key = ("%s %d %s %s %s"):format(split, o.batch, tostring(o.shuffle), tostring(o.augment),
+    tostring(o.size))
   if not self.loaders[key] then
     local d = self.data
-    self.loaders[key] = rl.data.loader(self.set, { split = split, batch = o.batch, size = o.size or self.options.size,
-      channels = o.channels or self.options.channels, shuffle = o.shuffle or false, augment = o.augment and d.augment or nil, seed = self.seed,
-      threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std, drop_last = o.shuffle and d.drop_last or false })
+    self.loaders[key] = rl.data.loader(self.set,
+      { split = split, batch = o.batch, size = o.size or self.options.size,
+      channels = o.channels or self.options.channels, shuffle = o.shuffle or false,
+      augment = o.augment and d.augment or nil, seed = self.seed,
+      threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
+      drop_last = o.shuffle and d.drop_last or false })
   end
   return self.loaders[key]
 end

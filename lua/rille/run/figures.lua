@@ -23,7 +23,9 @@ local function per_class(m, counts, classes)
     for c in ipairs(classes) do told, there = told + counts[c][k], there + counts[k][c] end
     local precision, recall = told > 0 and hit / told or 0, there > 0 and hit / there or nil
     m.precision[name], m.recall[name] = precision, recall
-    if recall then m.f1[name] = precision + recall > 0 and 2 * precision * recall / (precision + recall) or 0 end
+    if recall then
+      m.f1[name] = precision + recall > 0 and 2 * precision * recall / (precision + recall) or 0
+    end
   end
 end
 
@@ -39,7 +41,8 @@ local function classification(out, all, classes)
   local rows = scores.labelled(all)
   if #rows == 0 then return end
   local problems, m = scores.one_vs_rest(rows, classes), out.metrics
-  m.accuracy, m.auc_macro, m.auc_micro = scores.accuracy(rows), scores.auc_macro(problems), auc_micro(rows, classes)
+  m.accuracy, m.auc_macro, m.auc_micro = scores.accuracy(rows), scores.auc_macro(problems),
+    auc_micro(rows, classes)
   out.confusion = confusion(rows, classes)
   per_class(m, out.confusion, classes)
   local list = { accuracy = {}, macro = {} }
@@ -53,7 +56,8 @@ local function classification(out, all, classes)
     end
     if n > 0 then table.insert(list.macro, sum / n) end
   end
-  m.accuracy_interval, m.auc_macro_interval = bootstrap.interval(list.accuracy), bootstrap.interval(list.macro)
+  m.accuracy_interval, m.auc_macro_interval = bootstrap.interval(list.accuracy),
+    bootstrap.interval(list.macro)
   m.auc, out.roc = {}, {}
   for k, name in ipairs(classes) do
     local one = problems[k]
@@ -136,8 +140,10 @@ function figures.beside(out, rows, name, other, classes)
   local m = {}
   if other[1].p and rows[1].p and #scores.labelled(rows) > 0 then
     local labelled = scores.labelled(other)
-    m.auc_macro, m.accuracy = scores.auc_macro(scores.one_vs_rest(labelled, classes)), scores.accuracy(labelled)
-    out.differences["auc_macro vs " .. name], out.differences["accuracy vs " .. name] = paired_classes(rows, other, classes)
+    m.auc_macro, m.accuracy = scores.auc_macro(scores.one_vs_rest(labelled, classes)),
+      scores.accuracy(labelled)
+    out.differences["auc_macro vs " .. name],
+      out.differences["accuracy vs " .. name] = paired_classes(rows, other, classes)
   end
   for _, key in ipairs(MAPS) do
     local spread = other[1][key] and figures.spread(scores.column(other, key), #other)

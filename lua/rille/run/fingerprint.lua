@@ -1,5 +1,5 @@
--- Whether two versions of a recipe's function are the same code: their source without comments and blanks, and the
--- same of the local functions and values they use.
+-- Whether two versions of a recipe's function are the same code: their source without comments and blanks,
+-- and the same of the local functions and values they use.
 
 local function source_of(f, texts)
   local info = debug.getinfo(f, "S")
@@ -7,7 +7,9 @@ local function source_of(f, texts)
   local lines = texts[info.source]
   if not lines then return info.source .. ":" .. info.linedefined end
   local out = {}
-  for i = info.linedefined, info.lastlinedefined do out[#out + 1] = (lines[i] or ""):gsub("%-%-[^\n]*$", "") end
+  for i = info.linedefined, info.lastlinedefined do
+    out[#out + 1] = (lines[i] or ""):gsub("%-%-[^\n]*$", "")
+  end
   return (table.concat(out, " "):gsub("%s+", " "))
 end
 
@@ -38,7 +40,9 @@ local function describe_function(f, texts, seen, depth)
   while depth < 12 and debug.getinfo(f, "S").what ~= "C" do
     local name, v = debug.getupvalue(f, i)
     if not name then break end
-    if name ~= "_ENV" and v ~= texts.whole then out[#out + 1] = name .. "=" .. describe(v, texts, seen, depth + 1) end
+    if name ~= "_ENV" and v ~= texts.whole then
+      out[#out + 1] = name .. "=" .. describe(v, texts, seen, depth + 1)
+    end
     i = i + 1
   end
   return table.concat(out, ";")
@@ -49,7 +53,8 @@ describe = function(v, texts, seen, depth)
   if type(v) ~= "table" and type(v) ~= "function" then return type(v) end
   if seen[v] then return "again" end
   seen[v] = true
-  local text = type(v) == "function" and describe_function(v, texts, seen, depth) or describe_table(v, texts, seen, depth)
+  local text = type(v) == "function" and describe_function(v, texts, seen, depth)
+    or describe_table(v, texts, seen, depth)
   seen[v] = nil
   return text
 end

@@ -36,7 +36,9 @@ function finish.run(run)
   run.log:sync()
   write_report(run)
   run.progress:say(("done: %s%s"):format(run.dir, next(out.metrics) and ", " .. evaluate.text(out) or ""))
-  if run.log.warnings > 0 then run.progress:say(("%d warnings are in %s/log.jsonl"):format(run.log.warnings, run.dir)) end
+  if run.log.warnings > 0 then
+    run.progress:say(("%d warnings are in %s/log.jsonl"):format(run.log.warnings, run.dir))
+  end
   return out
 end
 

@@ -1,5 +1,6 @@
--- journal.jsonl: every change made by hand, in order. Each entry carries the CRC-32 of its own text joined to the
--- link before it, so that a resumed run knows whether these are the changes its checkpoint was made under.
+-- journal.jsonl: every change made by hand, in order. Each entry carries the CRC-32 of its own text joined
+-- to the link before it, so that a resumed run knows whether these are the changes its checkpoint was made
+-- under.
 local core = require "rille.core"
 local files = require "rille.util.files"
 local json = require "rille.util.json"
@@ -25,7 +26,9 @@ function Journal.read(path, bytes)
   if bytes then text = text:sub(1, bytes) end
   for line in text:gmatch "[^\n]+" do
     local ok, entry = pcall(json.decode, line)
-    if not ok or type(entry) ~= "table" or link(chain, entry) ~= entry.chain then return entries, chain, false end
+    if not ok or type(entry) ~= "table" or link(chain, entry) ~= entry.chain then
+      return entries, chain, false
+    end
     chain = entry.chain
     entries[#entries + 1] = entry
   end

@@ -1,4 +1,5 @@
--- log.jsonl: one record per line, appended. Numbers that are not finite are written as text, since JSON has none.
+-- log.jsonl: one record per line, appended. Numbers that are not finite are written as text, since JSON has
+-- none.
 local core = require "rille.core"
 local json = require "rille.util.json"
 
@@ -26,7 +27,8 @@ local function plain(v)
 end
 Log.plain = plain
 
----Open a log for appending, cut back to `bytes` first if given: what a later checkpoint does not know is dropped.
+---Open a log for appending, cut back to `bytes` first if given: what a later checkpoint does not know is
+---dropped.
 ---@param path string
 ---@param bytes? integer
 ---@return table

@@ -5,14 +5,15 @@ local machine = {}
 
 machine.VERSION = "0.1.0"
 
----@return table version, lua, cpu, isa, threads, memory limit in bytes, blas when linear algebra has been loaded
+---@return table about version, lua, cpu, isa, threads, memory limit in bytes, blas where there is one
 function machine.describe()
   local blas
   if core.blas then
     local ok, text = pcall(core.blas)
     blas = ok and text or nil
   end
-  return { version = machine.VERSION, lua = _VERSION, cpu = core.cpu_name() or "unknown", isa = core.isa(), threads = core.threads(),
+  return { version = machine.VERSION, lua = _VERSION, cpu = core.cpu_name() or "unknown", isa = core.isa(),
+    threads = core.threads(),
     memory_limit = core.memory().limit, blas = blas }
 end
 

@@ -1,5 +1,5 @@
--- What a recipe's forward gives: values, or functions that run when their name is first read, once per batch. So a
--- stage computes only what its losses read.
+-- What a recipe's forward gives: values, or functions that run when their name is first read, once per
+-- batch. So a stage computes only what its losses read.
 
 local outputs = {}
 

@@ -1,4 +1,5 @@
--- Options and stage fields by path: "gaze", "data.augment.rotate", "stages.joint.losses.kl"; and values as typed.
+-- Options and stage fields by path: "gaze", "data.augment.rotate", "stages.joint.losses.kl"; and values as
+-- typed.
 local nearest = require "rille.util.nearest"
 
 local paths = {}
@@ -19,7 +20,8 @@ end
 ---@return table base
 function paths.lay_over(base, over)
   for k, v in pairs(over) do
-    if type(v) == "table" and type(base[k]) == "table" and type(k) == "string" and #v == 0 and #base[k] == 0 then
+    if type(v) == "table" and type(base[k]) == "table" and type(k) == "string" and #v == 0
+      and #base[k] == 0 then
       paths.lay_over(base[k], v)
     else
       base[k] = paths.copy(v)
@@ -51,7 +53,8 @@ end
 function paths.unknown(path, name, known)
   local near = nearest(name, known)
   local there = #known > 0 and "; there are " .. table.concat(known, ", ") or ""
-  return ('"%s": there is no "%s"%s'):format(path, name, near and (', did you mean "%s"?'):format(near) or there)
+  return ('"%s": there is no "%s"%s'):format(path, name,
+    near and (', did you mean "%s"?'):format(near) or there)
 end
 
 -- "gradprom:main=ce,lambda=0.1" -> { "gradprom", main = "ce", lambda = 0.1 }
@@ -78,7 +81,8 @@ function paths.value(text)
   return choice(text)
 end
 
-local TYPES = { number = "a number", boolean = "true or false", string = "text", table = "a list or a name with options" }
+local TYPES = { number = "a number", boolean = "true or false", string = "text",
+  table = "a list or a name with options" }
 
 ---A typed value for a place that holds `was`.
 ---

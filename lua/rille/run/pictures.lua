@@ -1,5 +1,5 @@
--- The best, the median and the worst saliency map of a split: the X-ray, the gaze on it, ours on it. And maps as pictures
--- for rille predict.
+-- The best, the median and the worst saliency map of a split: the X-ray, the gaze on it, ours on it. And
+-- maps as pictures for rille predict.
 local core = require "rille.core"
 local files = require "rille.util.files"
 local io_ = require "rille.core".io
@@ -58,7 +58,8 @@ function pictures.choose(rows)
     return a < b
   end)
   if #order == 0 then return {} end
-  return { { role = "best", row = order[1] }, { role = "median", row = order[(#order + 1) // 2] }, { role = "worst", row = order[#order] } }
+  return { { role = "best", row = order[1] }, { role = "median", row = order[(#order + 1) // 2] },
+    { role = "worst", row = order[#order] } }
 end
 
 local function panels(dir, role, image, gaze, logits)
@@ -91,7 +92,8 @@ function pictures.write(run, split, rows, outputs)
         if i >= 1 and i <= n then
           y = y or outputs(batch)
           local row = rows[c.row]
-          index[k] = { title = ("%s: CC %.3f"):format(c.role, row.cc), role = c.role, file = row.file, label = run.feed.classes[row.label],
+          index[k] = { title = ("%s: CC %.3f"):format(c.role, row.cc), role = c.role, file = row.file,
+            label = run.feed.classes[row.label],
             predicted = run.feed.classes[row.predicted],
             panels = panels(run.dir, c.role, pictures.grey(batch.image[i]), batch.saliency[i], y[name][i]) }
         end

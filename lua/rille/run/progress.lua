@@ -1,4 +1,5 @@
--- What a run says while it works: one line that is rewritten on a terminal, a plain line now and then elsewhere.
+-- What a run says while it works: one line that is rewritten on a terminal, a plain line now and then
+-- elsewhere.
 local core = require "rille.core"
 
 local Progress = {}
@@ -9,7 +10,8 @@ local LIVE_EVERY_S = 0.1
 
 ---@param o? { quiet: boolean? }
 function Progress.new(o)
-  return setmetatable({ is_live = core.isatty(2), quiet = o and o.quiet, last = -math.huge, width = 0 }, Progress)
+  return setmetatable({ is_live = core.isatty(2), quiet = o and o.quiet, last = -math.huge, width = 0 },
+    Progress)
 end
 
 ---A duration for people.
@@ -44,13 +46,14 @@ local function losses_text(losses)
 end
 
 ---The state of a stage, after a step.
----@param s { stage: string, epoch: integer, step: integer, of: integer?, losses: table, rate: number, eta: number? }
+---@param s table stage, epoch, step, of (steps of the stage), losses, rate (images/s), eta (seconds)
 function Progress:step(s)
   local now = core.clock()
   if self.quiet or now - self.last < (self.is_live and LIVE_EVERY_S or PLAIN_EVERY_S) then return end
   self.last = now
   local place = s.of and ("%d/%d"):format(s.step, s.of) or tostring(s.step)
-  local text = ("%s: epoch %d, step %s, %s, %.3g images/s"):format(s.stage, s.epoch, place, losses_text(s.losses), s.rate)
+  local text = ("%s: epoch %d, step %s, %s, %.3g images/s"):format(s.stage, s.epoch, place,
+    losses_text(s.losses), s.rate)
   if s.eta then text = text .. ", " .. Progress.time(s.eta) .. " left" end
   if not self.is_live then return self:say(text) end
   local most = core.terminal_width() - 1

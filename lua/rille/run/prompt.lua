@@ -1,8 +1,10 @@
--- The prompt inside a run, between two steps: live models, the last batch and its outputs, and run:set. It draws from its
--- own random stream and records no gradients unless asked, so that looking does not change the run.
+-- The prompt inside a run, between two steps: live models, the last batch and its outputs, and run:set. It
+-- draws from its own random stream and records no gradients unless asked, so that looking does not change
+-- the run.
 local build = require "rille.run.build"
 local core = require "rille.core"
 local edit = require "rille.run.edit"
+local outputs = require "rille.run.outputs"
 local repl = require "rille.repl"
 local step = require "rille.run.step"
 
@@ -24,12 +26,13 @@ local function outputs_of(run)
     step.restore(before)
     if not done then error(value, 0) end
     return value
-  end, __tostring = function() return "outputs: " .. table.concat(require "rille.run.outputs".names(y), ", ") end })
+  end, __tostring = function() return "outputs: " .. table.concat(outputs.names(y), ", ") end })
 end
 
 -- What `run` is at the prompt.
 local function handle(run, exit)
-  local self = { stage = run.stage.name, step = run.position.run_step, epoch = run.position.epoch, dir = run.dir,
+  local self = { stage = run.stage.name, step = run.position.run_step, epoch = run.position.epoch,
+    dir = run.dir,
     options = run.options, stages = run.stages, state = run.state }
   function self.set(_, path, value)
     edit.set(run, path, value)
@@ -38,12 +41,14 @@ local function handle(run, exit)
   function self.continue() exit.over = "continue" end
   function self.stop() exit.over = "stop" end
   return setmetatable(self, { __tostring = function()
-    return ('stage "%s", epoch %d, step %d; run:set(path, value), run:continue(), run:stop()'):format(self.stage, self.epoch, self.step)
+    local at = ('stage "%s", epoch %d, step %d'):format(self.stage, self.epoch, self.step)
+    return at .. "; run:set(path, value), run:continue(), run:stop()"
   end })
 end
 
 local function environment(run, exit)
-  local env = repl.environment { run = handle(run, exit), models = run.models, batch = run.batch, losses = run.values or {} }
+  local env = repl.environment { run = handle(run, exit), models = run.models, batch = run.batch,
+    losses = run.values or {} }
   env.params = {}
   for _, p in ipairs(build.parameters(run.models)) do env.params[p.path] = p.tensor end
   local meta = getmetatable(env)
@@ -64,18 +69,21 @@ end
 function prompt.open(run, io_)
   local exit = {}
   core.signals_clear()
-  run.progress:say(('paused before step %d of the run, stage "%s"; run:set, run:continue() or Ctrl-D, run:stop()'):format(
-    run.position.run_step + 1, run.stage.name))
+  local where = ('paused before step %d, stage "%s"'):format(run.position.run_step + 1, run.stage.name)
+  run.progress:say(where .. "; run:set(path, value), run:continue() or Ctrl-D, run:stop()")
   local random, stream = core.random_state(), core.random_stream(PROMPT_STREAM)
   local was = core.grad_enable(false)
   core.signals_mode { abandon_from = 0, speaks = false }
-  local ok, why = pcall(repl.loop, { env = environment(run, exit), prompt = "run> ", more = "...> ", read = io_ and io_.read,
+  local ok, why = pcall(repl.loop, { env = environment(run, exit), prompt = "run> ", more = "...> ",
+    read = io_ and io_.read,
     out = io_ and io_.out, is_over = function() return exit.over ~= nil end,
     on_interrupt = function()
       exit.over = "interrupted"
       return true
     end,
-    on_chunk = function(text) run.journal:put { step = run.position.run_step, kind = "chunk", text = text } end })
+    on_chunk = function(text)
+      run.journal:put { step = run.position.run_step, kind = "chunk", text = text }
+    end })
   core.grad_enable(was)
   core.random_stream(stream)
   core.random_state(random)

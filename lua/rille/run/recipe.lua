@@ -1,5 +1,5 @@
--- A recipe: found by name or path, run as text, checked field by field, with a preset and the command line laid
--- over its options.
+-- A recipe: found by name or path, run as text, checked field by field, with a preset and the command line
+-- laid over its options.
 local files = require "rille.util.files"
 local nearest = require "rille.util.nearest"
 local paths = require "rille.run.paths"
@@ -47,7 +47,8 @@ function recipe.find(name)
   if name:match("%.lua$") or name:find("/", 1, true) then
     if files.kind(name) == "file" then return name end
     if files.kind(name .. ".lua") == "file" then return name .. ".lua" end
-    error(('recipe: "%s" does not exist; give a path to a .lua file, or a name: %s'):format(name, table.concat(recipe.names(), ", ")), 0)
+    error(('recipe: "%s" does not exist; give a path to a .lua file, or a name: %s'):format(name,
+      table.concat(recipe.names(), ", ")), 0)
   end
   for _, dir in ipairs(folders()) do
     local path = dir .. "/" .. name .. ".lua"
@@ -55,7 +56,8 @@ function recipe.find(name)
   end
   local names = recipe.names()
   local near = nearest(name, names)
-  error(('recipe: nothing is called "%s"%s; there are %s'):format(name, near and (', did you mean "%s"?'):format(near) or "",
+  error(('recipe: nothing is called "%s"%s; there are %s'):format(name,
+    near and (', did you mean "%s"?'):format(near) or "",
     #names > 0 and table.concat(names, ", ") or "no recipes here"), 0)
 end
 
@@ -68,13 +70,20 @@ local function check_fields(file, R)
   for key in pairs(R) do
     local is_known = false
     for _, name in ipairs(FIELDS) do is_known = is_known or name == key end
-    if not is_known then need(file, false, tostring(key), "is no field of a recipe: " .. paths.unknown(tostring(key), tostring(key), FIELDS)) end
+    if not is_known then
+      need(file, false, tostring(key), "is no field of a recipe: " ..
+        paths.unknown(tostring(key), tostring(key), FIELDS))
+    end
   end
-  need(file, type(R.models) == "function", "models", "must be a function of the options that returns { name = module }")
-  need(file, type(R.forward) == "function", "forward", "must be a function (models, batch, options) that returns a table of outputs")
-  need(file, type(R.losses) == "table" and next(R.losses), "losses", "must be a table { name = function(y, batch, models, options) }")
+  need(file, type(R.models) == "function", "models",
+    "must be a function of the options that returns { name = module }")
+  need(file, type(R.forward) == "function", "forward",
+    "must be a function (models, batch, options) that returns a table of outputs")
+  need(file, type(R.losses) == "table" and next(R.losses), "losses",
+    "must be a table { name = function(y, batch, models, options) }")
   for name, f in pairs(R.losses) do
-    need(file, type(name) == "string" and type(f) == "function", "losses." .. tostring(name), "must be a function of (y, batch, models, options)")
+    need(file, type(name) == "string" and type(f) == "function", "losses." .. tostring(name),
+      "must be a function of (y, batch, models, options)")
   end
   for _, name in ipairs { "options", "presets", "data", "report", "cache" } do
     need(file, R[name] == nil or type(R[name]) == "table", name, "must be a table")
@@ -87,7 +96,9 @@ end
 ---@param file string for messages
 ---@return table R
 function recipe.evaluate(text, file)
-  if text:byte(1) == 27 then error(('recipe: "%s" is compiled code, which is never run; give the source'):format(file), 0) end
+  if text:byte(1) == 27 then
+    error(('recipe: "%s" is compiled code, which is never run; give the source'):format(file), 0)
+  end
   local chunk, why = load(text, "@" .. file, "t")
   if not chunk then error("recipe: " .. why, 0) end
   local ok, R = pcall(chunk)
@@ -123,7 +134,8 @@ local function apply_preset(r, tree, name)
   end
 end
 
-local ROOM = { losses = true, optimiser = true, ends = true, gate = true, watch = true } -- take names that are not there yet
+-- Fields of stages that take names which are not there yet.
+local ROOM = { losses = true, optimiser = true, ends = true, gate = true, watch = true }
 
 ---Put a value at a path: an option, "data.X", or "stages.NAME.FIELD[.PART]".
 ---
@@ -142,7 +154,9 @@ function recipe.put(tree, path, value, is_text)
       for k, one in ipairs(tree.stages) do known[k] = one.name end
       error(paths.unknown(path, names[2] or "", known), 0)
     end
-    if not names[3] or names[3] == "name" then error(('"%s": name a field: %s'):format(path, table.concat(stage.FIELDS, ", ")), 0) end
+    if not names[3] or names[3] == "name" then
+      error(('"%s": name a field: %s'):format(path, table.concat(stage.FIELDS, ", ")), 0)
+    end
     o.wrap = function(v) return { v } end
     o.known = function(list) return #list == 1 and stage.FIELDS or nil end
     o.may_add = function(list)
@@ -177,7 +191,8 @@ local function lay_over_stages(stages, over, losses)
     local s = stage.find(stages, name)
     if not s then error(paths.unknown("presets", name, {}), 0) end
     for field, value in pairs(fields) do
-      if type(value) == "table" and type(s[field]) == "table" and #value == 0 and (field == "optimiser" or field == "losses") then
+      if type(value) == "table" and type(s[field]) == "table" and #value == 0
+        and (field == "optimiser" or field == "losses") then
         paths.lay_over(s[field], value)
       else
         s[field] = paths.copy(value)
@@ -193,7 +208,8 @@ end
 ---@return table r with options, data, stages
 function recipe.resolve(r, o)
   local R = r.table
-  local tree = { options = paths.lay_over(paths.copy(PLAIN), R.options or {}), data = paths.copy(R.data or {}), over = {},
+  local tree = { options = paths.lay_over(paths.copy(PLAIN), R.options or {}),
+    data = paths.copy(R.data or {}), over = {},
     stages = {}, losses = R.losses }
   r.preset, r.set = o.preset or "desk", o.set or {}
   apply_preset(r, tree, r.preset)
@@ -221,7 +237,8 @@ function recipe.load(name, o)
   local text, why = o.text, nil
   if not text then text, why = files.read(file) end
   if not text then error("recipe: " .. tostring(why), 0) end
-  local r = { file = file, text = text, name = file:match("([^/]+)%.lua$") or file, table = recipe.evaluate(text, file) }
+  local r = { file = file, text = text, name = file:match("([^/]+)%.lua$") or file,
+    table = recipe.evaluate(text, file) }
   return recipe.resolve(r, o)
 end
 

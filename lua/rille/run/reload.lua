@@ -1,5 +1,6 @@
--- A changed recipe, taken up between two steps: losses, weights, rates, gates and ends, by stage name. Everything else
--- needs a restart, and is refused with its name. What is new is tried at the current step before it counts.
+-- A changed recipe, taken up between two steps: losses, weights, rates, gates and ends, by stage name.
+-- Everything else needs a restart, and is refused with its name. What is new is tried at the current step
+-- before it counts.
 local build = require "rille.run.build"
 local core = require "rille.core"
 local files = require "rille.util.files"
@@ -43,12 +44,14 @@ function reload.refusal(old, new)
     for _, field in ipairs(FIXED) do
       if differs(s[field], t[field]) then return ("stages.%s.%s changed"):format(s.name, field) end
     end
-    if differs(without_rate(s.optimiser), without_rate(t.optimiser)) then return ("stages.%s.optimiser changed"):format(s.name) end
+    if differs(without_rate(s.optimiser), without_rate(t.optimiser)) then
+      return ("stages.%s.optimiser changed"):format(s.name)
+    end
   end
 end
 
--- The run's stages with the fields laid over that differ between two versions of the file; so what was set by hand
--- stays unless the file speaks of it.
+-- The run's stages with the fields laid over that differ between two versions of the file; so what was set
+-- by hand stays unless the file speaks of it.
 local function merged(run, old, new)
   local out, changed = {}, {}
   for k, s in ipairs(run.stages) do
@@ -66,12 +69,14 @@ local function merged(run, old, new)
     end
     out[k] = copy
   end
-  if fingerprint(old.table.losses, old) ~= fingerprint(new.table.losses, new) then changed[#changed + 1] = "losses" end
+  if fingerprint(old.table.losses, old) ~= fingerprint(new.table.losses, new) then
+    changed[#changed + 1] = "losses"
+  end
   return out, changed
 end
 
----Try stages and losses as they would be at the next step of the run's current stage: weights, rate, gate, and the
----losses on the last batch. Raises what they raise.
+---Try stages and losses as they would be at the next step of the run's current stage: weights, rate, gate,
+---and the losses on the last batch. Raises what they raise.
 ---@param run table
 ---@param recipe table
 ---@param stages table[]
@@ -84,7 +89,8 @@ function reload.try(run, recipe, stages)
   if not run.batch then return end
   local kept = step.keep(run)
   local trial = setmetatable({ recipe = recipe, stage = s, loss_names = names }, { __index = run })
-  local ok, why = pcall(core.no_grad, function() return step.losses(trial, step.outputs(trial, run.batch), run.batch) end)
+  local ok, why = pcall(core.no_grad, function() return step.losses(trial, step.outputs(trial, run.batch),
+    run.batch) end)
   step.restore(kept)
   if not ok then error(why, 0) end
 end
@@ -93,7 +99,8 @@ end
 local function put_stages(run, recipe, stages)
   run.base, run.recipe, run.stages = recipe, recipe, stages
   local s = stage.find(stages, run.stage.name)
-  local is_other_gate = fingerprint(s.gate, recipe) ~= fingerprint(run.stage.gate, recipe) or #stage.loss_names(s) ~= #run.loss_names
+  local is_other_gate = fingerprint(s.gate, recipe) ~= fingerprint(run.stage.gate, recipe)
+    or #stage.loss_names(s) ~= #run.loss_names
   run.stage, run.loss_names = s, stage.loss_names(s)
   if is_other_gate then run.gate_state = {} end
   run.gate, run.main = build.gate(s, run.loss_names)
@@ -104,7 +111,8 @@ end
 ---@param text string
 ---@return string[]? changed paths; nil and why when refused
 function reload.adopt(run, text)
-  local ok, new = pcall(Recipe.load, run.base.file, { text = text, preset = run.base.preset, set = run.base.set })
+  local ok, new = pcall(Recipe.load, run.base.file,
+    { text = text, preset = run.base.preset, set = run.base.set })
   if not ok then return nil, tostring(new) end
   for _, name in ipairs { "classes", "class_names" } do new.options[name] = run.base.options[name] end
   local refusal = reload.refusal(run.base, new)
@@ -128,7 +136,8 @@ function reload.look(run)
   local changed, why = reload.adopt(run, text)
   if not changed then
     run.refused_text = text
-    return run.log:warn("recipe not taken up: " .. why .. "; the run goes on as it was", run.position.run_step)
+    return run.log:warn("recipe not taken up: " .. why .. "; the run goes on as it was",
+      run.position.run_step)
   end
   run.refused_text = nil
   local what = #changed > 0 and table.concat(changed, ", ") or "nothing that matters here"

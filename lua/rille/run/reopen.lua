@@ -28,9 +28,13 @@ function reopen.run(dir, o)
   opened.options = opened.recipe.options
   opened.options.classes, opened.options.class_names = #info.data.classes, info.data.classes
   if not o.without_data then
-    opened.feed = Feed.open(opened.recipe, { dir = o.data or info.data.given, out = files.folder(dir), seed = info.seed, say = say })
+    opened.feed = Feed.open(opened.recipe, { dir = o.data or info.data.given, out = files.folder(dir),
+      seed = info.seed, say = say })
     local a, b = table.concat(opened.feed.classes, ", "), table.concat(info.data.classes, ", ")
-    if a ~= b then error(("data: the classes are %s, but the run was trained on %s; give the same classes"):format(a, b), 0) end
+    if a ~= b then
+      error(("data: the classes are %s, but the run was trained on %s; give the same classes"):format(a, b),
+        0)
+    end
   end
   opened.models = build.models(opened.recipe, opened.options, info.seed)
   checkpoint.put_weights(opened.models, weights_of(dir, say))

@@ -1,5 +1,6 @@
--- The loop of a run: stages, epochs, steps, validation, checkpoints, requests. What changes lives in `position` (where the
--- run is), `state` (what schedules see, per stage) and `gate_state`; all three are saved, with the models and the optimiser.
+-- The loop of a run: stages, epochs, steps, validation, checkpoints, requests. What changes lives in
+-- `position` (where the run is), `state` (what schedules see, per stage) and `gate_state`; all three are
+-- saved, with the models and the optimiser.
 local build = require "rille.run.build"
 local Cache = require "rille.run.cache"
 local checkpoint = require "rille.run.checkpoint"
@@ -16,7 +17,8 @@ local SAVE_EVERY_S = 60
 
 ---A request to leave, raised through the loop; the program turns it into exit code 130.
 local function leave(run, why)
-  error({ interrupted = true, text = ("%s; saved at step %d, go on with --resume %s"):format(why, run.position.run_step, run.dir) }, 0)
+  error({ interrupted = true, text = ("%s; saved at step %d, go on with --resume %s"):format(why,
+    run.position.run_step, run.dir) }, 0)
 end
 
 -- ---- saving
@@ -27,7 +29,8 @@ local function state_to_save(run, has_optimiser)
     if k ~= "options" then state[k] = v end
   end
   run.log:sync()
-  return { run_step = p.run_step, position = p, state = state, gate_state = run.gate_state, random = core.random_state(),
+  return { run_step = p.run_step, position = p, state = state, gate_state = run.gate_state,
+    random = core.random_state(),
     log_bytes = run.log.bytes, journal = run.journal:place(), best = p.best, classes = run.feed.classes,
     has_optimiser = has_optimiser, seconds = run.seconds }
 end
@@ -68,8 +71,10 @@ end
 
 local function log_step(run, result, batch, seconds)
   run.values = result.values
-  run.log:put { kind = "step", stage = run.stage.name, step = run.position.run_step, epoch = run.position.epoch, losses = result.values,
-    weights = result.weights, total = result.total, lr = result.lr, gradient = result.norm, images = batch.image.shape[1],
+  run.log:put { kind = "step", stage = run.stage.name, step = run.position.run_step,
+    epoch = run.position.epoch, losses = result.values,
+    weights = result.weights, total = result.total, lr = result.lr, gradient = result.norm,
+    images = batch.image.shape[1],
     seconds = seconds, gate = result.record and runner.gate_record(result.record) }
 end
 
@@ -109,7 +114,8 @@ end
 local function show_progress(run, result, images, seconds)
   run.pace = run.pace and run.pace + 0.1 * (seconds - run.pace) or seconds
   local of, eta = remaining(run, run.pace)
-  run.progress:step { stage = run.stage.name, epoch = run.position.epoch, step = run.state.step, of = of, losses = result.values,
+  run.progress:step { stage = run.stage.name, epoch = run.position.epoch, step = run.state.step, of = of,
+    losses = result.values,
     rate = images / run.pace, eta = eta }
 end
 
@@ -134,7 +140,8 @@ end
 -- The steps that are left of the position's epoch; true when the stage's steps are used up.
 local function train_epoch(run)
   local p = run.position
-  local o = { batch = run.batch_size, stage = p.stage, epoch = p.epoch, cursor = p.cursor, augment = run.augments }
+  local o = { batch = run.batch_size, stage = p.stage, epoch = p.epoch, cursor = p.cursor,
+    augment = run.augments }
   for batch in run.feed:batches("train", o) do
     train_step(run, batch)
     local is_last = batch.is_last
@@ -151,9 +158,11 @@ local function end_epoch(run)
   for name, v in pairs(p.sums) do train[name] = v / math.max(1, p.seen) end
   run.state.epoch = p.epoch
   local is_best, val = validate.epoch(run)
-  run.log:put { kind = "epoch", stage = run.stage.name, epoch = p.epoch, step = p.run_step, train = train, val = val, best = is_best,
+  run.log:put { kind = "epoch", stage = run.stage.name, epoch = p.epoch, step = p.run_step, train = train,
+    val = val, best = is_best,
     seconds = core.clock() - run.epoch_began }
-  run.progress:say(("%s: epoch %d, train %s%s%s"):format(run.stage.name, p.epoch, validate.text(train), val and ", val " .. validate.text(val) or "",
+  run.progress:say(("%s: epoch %d, train %s%s%s"):format(run.stage.name, p.epoch, validate.text(train),
+    val and ", val " .. validate.text(val) or "",
     is_best and ", best so far" or ""))
   p.epoch, p.batch, p.cursor, p.sums, p.seen = p.epoch + 1, 0, 0, {}, 0
   save(run, true)
@@ -175,11 +184,14 @@ local function begin_stage(run, k)
   build.enter(run, s)
   run.state.steps_per_epoch = run.feed:steps("train", run.batch_size)
   local all = build.parameters(run.models)
-  run.progress:say(('stage "%s": trains %d of %d numbers, %d images in batches of %d'):format(s.name, build.count(all, true), build.count(all),
+  run.progress:say(('stage "%s": trains %d of %d numbers, %d images in batches of %d'):format(s.name,
+    build.count(all, true), build.count(all),
     run.feed.counts.train, run.batch_size))
   if not run.is_resumed_inside then
-    run.log:put { kind = "stage", stage = s.name, event = "begin", step = run.position.run_step, parameters_trained = build.count(all, true),
-      parameters_frozen = build.count(all, false), optimiser = stage.choice_name(s.optimiser), gate = stage.choice_name(s.gate) }
+    run.log:put { kind = "stage", stage = s.name, event = "begin", step = run.position.run_step,
+      parameters_trained = build.count(all, true),
+      parameters_frozen = build.count(all, false), optimiser = stage.choice_name(s.optimiser),
+      gate = stage.choice_name(s.gate) }
   end
   run.cache = nil
   run.cache = Cache.make(run, run.augments)
@@ -198,7 +210,8 @@ local function end_stage(run, reason)
   local p, best = run.position, run.position.best
   take_best(run)
   local spent = run.seconds + core.clock() - run.clock
-  run.log:put { kind = "stage", stage = run.stage.name, event = "end", step = p.run_step, epoch = run.state.epoch, seconds = spent,
+  run.log:put { kind = "stage", stage = run.stage.name, event = "end", step = p.run_step,
+    epoch = run.state.epoch, seconds = spent,
     peak_mib = core.memory().peak / 2 ^ 20, best_epoch = best and best.epoch, reason = reason }
   run.progress:say(('stage "%s" is over: %s%s'):format(run.stage.name, reason,
     best and (", weights of epoch %d"):format(best.epoch) or ""))

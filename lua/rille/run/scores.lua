@@ -1,5 +1,6 @@
--- Scores of outputs against the truth, image by image: class probabilities, and CC, HS and KL of saliency maps
--- (definitions: CC Pearson's correlation over pixels; HS the sum of the smaller of both densities; KL(truth || map)).
+-- Scores of outputs against the truth, image by image: class probabilities, and CC, HS and KL of saliency
+-- maps (definitions: CC Pearson's correlation over pixels; HS the sum of the smaller of both densities;
+-- KL(truth || map)).
 local bootstrap = require "rille.run.bootstrap"
 local rl = require "rille"
 
@@ -9,7 +10,7 @@ local Gather = {}
 Gather.__index = Gather
 
 ---Collects rows over batches.
----@param watch { classify: string?, saliency: string? } names of outputs: logits N x classes; map logits N x 1 x H x W
+---@param watch { classify: string?, saliency: string? } names: logits N x classes; map logits N x 1 x H x W
 ---@param feed table
 ---@return table
 function scores.gather(watch, feed)
@@ -28,7 +29,8 @@ end
 function scores.maps(log_q, g)
   local q = log_q:exp()
   local dq, dg = q - q:mean({ dim = { -1 }, keepdim = true }), g - g:mean({ dim = { -1 }, keepdim = true })
-  local top, below = (dq * dg):sum { dim = { -1 } }, ((dq * dq):sum { dim = { -1 } } * (dg * dg):sum { dim = { -1 } }):sqrt()
+  local top, below = (dq * dg):sum { dim = { -1 } },
+    ((dq * dq):sum { dim = { -1 } } * (dg * dg):sum { dim = { -1 } }):sqrt()
   local entropy = (g * (g + 1e-30):log()):sum { dim = { -1 } }
   return { cc = (top / below):tolist(), hs = rl.minimum(q, g):sum({ dim = { -1 } }):tolist(),
     kl = (entropy - (g * log_q):sum { dim = { -1 } }):tolist() }
@@ -44,7 +46,8 @@ local function take_classes(self, rows, logits, batch)
     end
     row.predicted = best
     if #p[i] ~= #self.classes then
-      error(('watch: output "%s" has %d columns, but there are %d classes'):format(self.watch.classify, #p[i], #self.classes), 0)
+      error(('watch: output "%s" has %d columns, but there are %d classes'):format(self.watch.classify, #p[i],
+        #self.classes), 0)
     end
   end
 end

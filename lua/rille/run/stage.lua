@@ -1,12 +1,13 @@
--- A stage of a recipe: its fields checked, and what they mean at a step. Config only; what changes while a stage
--- runs is in the run's state.
+-- A stage of a recipe: its fields checked, and what they mean at a step. Config only; what changes while a
+-- stage runs is in the run's state.
 local nearest = require "rille.util.nearest"
 local paths = require "rille.run.paths"
 
 local stage = {}
 
 local PLACES = { "name", "trains", "losses", "gate", "optimiser", "ends" }
-stage.FIELDS = { "augment", "batch", "clip", "ends", "gate", "losses", "name", "optimiser", "select", "trains", "watch" }
+stage.FIELDS = { "augment", "batch", "clip", "ends", "gate", "losses", "name", "optimiser", "select",
+  "trains", "watch" }
 local IS_FIELD = {}
 for _, name in ipairs(stage.FIELDS) do IS_FIELD[name] = true end
 
@@ -23,7 +24,9 @@ local function a_choice(where, v, what)
 end
 
 local function check_losses(where, s, losses)
-  if type(s.losses) ~= "table" or next(s.losses) == nil then fail(where .. ".losses", "must name at least one loss; write { ce = 1 }") end
+  if type(s.losses) ~= "table" or next(s.losses) == nil then
+    fail(where .. ".losses", "must name at least one loss; write { ce = 1 }")
+  end
   local known = {}
   for name in pairs(losses) do known[#known + 1] = name end
   table.sort(known)
@@ -31,19 +34,24 @@ local function check_losses(where, s, losses)
     if type(name) ~= "string" then fail(where .. ".losses", "takes names with weights; write { ce = 1 }") end
     if not losses[name] then fail(where .. ".losses", paths.unknown(where .. ".losses", name, known)) end
     if not is_rate(weight) then
-      fail(where .. ".losses." .. name, ("is a %s; a weight is a number or a function of (step, state)"):format(type(weight)))
+      fail(where .. ".losses." .. name,
+        ("is a %s; a weight is a number or a function of (step, state)"):format(type(weight)))
     end
   end
 end
 
 local function check_ends(where, ends)
   if type(ends) == "number" then ends = { epochs = ends } end
-  if type(ends) ~= "table" or next(ends) == nil then fail(where .. ".ends", "is missing; write { epochs = 10 }, { steps = 100 } or { plateau = 5 }") end
+  if type(ends) ~= "table" or next(ends) == nil then
+    fail(where .. ".ends", "is missing; write { epochs = 10 }, { steps = 100 } or { plateau = 5 }")
+  end
   for key, n in pairs(ends) do
     if key ~= "epochs" and key ~= "steps" and key ~= "plateau" then
       fail(where .. ".ends", paths.unknown(where .. ".ends", tostring(key), { "epochs", "steps", "plateau" }))
     end
-    if not math.tointeger(n) or n < 1 then fail(where .. ".ends." .. key, ("is %s; it is a whole number from 1 on"):format(tostring(n))) end
+    if not math.tointeger(n) or n < 1 then
+      fail(where .. ".ends." .. key, ("is %s; it is a whole number from 1 on"):format(tostring(n)))
+    end
   end
   return paths.copy(ends)
 end
@@ -51,7 +59,10 @@ end
 local function check_select(where, select, losses)
   if select == nil then return "val loss" end
   local what = type(select) == "string" and select:match("^val ([%w_]+)$")
-  if not what then fail(where .. ".select", 'must be "val loss", "val NAME OF A LOSS", "val auc", "val accuracy", "val cc" or "val hs"') end
+  if not what then
+    fail(where .. ".select",
+      'must be "val loss", "val NAME OF A LOSS", "val auc", "val accuracy", "val cc" or "val hs"')
+  end
   local known = { "loss", "auc", "accuracy", "cc", "hs", "kl_map" }
   for name in pairs(losses) do known[#known + 1] = name end
   for _, name in ipairs(known) do
@@ -66,9 +77,12 @@ local function named(where, raw)
     local name = PLACES[k] or k
     if not IS_FIELD[name] then
       local near = type(name) == "string" and nearest(name, stage.FIELDS)
-      fail(where, ('has an unknown field "%s"%s'):format(tostring(name), near and (', did you mean "%s"?'):format(near) or ""))
+      fail(where, ('has an unknown field "%s"%s'):format(tostring(name),
+        near and (', did you mean "%s"?'):format(near) or ""))
     end
-    if out[name] ~= nil then fail(where, ('gives "%s" twice, by place and by name; keep one'):format(name)) end
+    if out[name] ~= nil then
+      fail(where, ('gives "%s" twice, by place and by name; keep one'):format(name))
+    end
     out[name] = paths.copy(v)
   end
   return out
@@ -97,18 +111,24 @@ end
 function stage.check(s, losses)
   local where = "stages." .. s.name
   if type(s.trains) ~= "string" or not s.trains:match("%S") then
-    fail(where .. ".trains", 'must be text: "*", or prefixes of parameter paths with spaces between them, as "encoder. head."')
+    fail(where .. ".trains",
+      'must be text: "*", or prefixes of parameter paths with spaces between them, as "encoder. head."')
   end
   check_losses(where, s, losses)
   s.gate = a_choice(where .. ".gate", s.gate or "none", '"none" or { "gradprom", main = "ce" }')
   s.optimiser = a_choice(where .. ".optimiser", s.optimiser or "Adam", '{ "Adam", lr = 1e-3 }')
   if s.optimiser.lr ~= nil and not is_rate(s.optimiser.lr) then
-    fail(where .. ".optimiser.lr", "is a " .. type(s.optimiser.lr) .. "; a rate is a number or a function of (step, state)")
+    fail(where .. ".optimiser.lr", "is a " .. type(s.optimiser.lr) ..
+      "; a rate is a number or a function of (step, state)")
   end
   s.ends = check_ends(where, s.ends)
   s.select = check_select(where, s.select, losses)
-  if s.batch ~= nil and (not math.tointeger(s.batch) or s.batch < 1) then fail(where .. ".batch", "is a whole number from 1 on") end
-  if s.watch ~= nil and type(s.watch) ~= "table" then fail(where .. ".watch", 'is a table; write { classify = "name of an output" }') end
+  if s.batch ~= nil and (not math.tointeger(s.batch) or s.batch < 1) then
+    fail(where .. ".batch", "is a whole number from 1 on")
+  end
+  if s.watch ~= nil and type(s.watch) ~= "table" then
+    fail(where .. ".watch", 'is a table; write { classify = "name of an output" }')
+  end
   return s
 end
 
@@ -164,7 +184,9 @@ end
 ---@return table<string, number> weights, number? lr
 function stage.at(s, step, state)
   local weights = {}
-  for name, w in pairs(s.losses) do weights[name] = at(("stages.%s.losses.%s"):format(s.name, name), w, step, state) end
+  for name, w in pairs(s.losses) do
+    weights[name] = at(("stages.%s.losses.%s"):format(s.name, name), w, step, state)
+  end
   return weights, at(("stages.%s.optimiser.lr"):format(s.name), s.optimiser.lr, step, state)
 end
 
@@ -192,7 +214,8 @@ function stage.check_trains(s, all)
         local top = path:match("^[^.]+%.")
         if top and not seen[top] then seen[top], tops[#tops + 1] = true, top end
       end
-      fail(("stages.%s.trains"):format(s.name), paths.unknown(s.trains, prefix, tops) .. " (no parameter's path begins so)")
+      fail(("stages.%s.trains"):format(s.name),
+        paths.unknown(s.trains, prefix, tops) .. " (no parameter's path begins so)")
     end
   end
 end
@@ -205,7 +228,9 @@ function stage.is_over(s, state)
   local e = s.ends
   if e.steps and state.step >= e.steps then return e.steps .. " steps" end
   if e.epochs and state.epoch >= e.epochs then return e.epochs .. " epochs" end
-  if e.plateau and state.since_best >= e.plateau then return ("no gain in %d epochs"):format(state.since_best) end
+  if e.plateau and state.since_best >= e.plateau then
+    return ("no gain in %d epochs"):format(state.since_best)
+  end
 end
 
 ---What a gate or optimiser is called in logs.

@@ -18,7 +18,8 @@ local start = {}
 local function plain_stages(stages)
   local out = {}
   for k, s in ipairs(stages) do
-    out[k] = { name = s.name, trains = s.trains, losses = Log.plain(s.losses), gate = Log.plain(s.gate), optimiser = Log.plain(s.optimiser),
+    out[k] = { name = s.name, trains = s.trains, losses = Log.plain(s.losses), gate = Log.plain(s.gate),
+      optimiser = Log.plain(s.optimiser),
       ends = s.ends, batch = s.batch, select = s.select }
   end
   return out
@@ -34,10 +35,13 @@ end
 
 local function write_info(run, o)
   local about = machine.describe()
-  local info = { recipe = run.recipe.file, recipe_text = run.recipe.text, preset = run.recipe.preset, set = run.recipe.set, seed = run.seed,
+  local info = { recipe = run.recipe.file, recipe_text = run.recipe.text, preset = run.recipe.preset,
+    set = run.recipe.set, seed = run.seed,
     options = Log.plain(run.options), stages = plain_stages(run.stages), models = plain_models(run.models),
-    data = { dir = run.feed.dir, name = run.feed.name, classes = run.feed.classes, counts = run.feed.counts, given = o.data },
-    versions = { rille = about.version, lua = about.lua }, cpu = about.cpu, isa = about.isa, threads = about.threads, blas = about.blas,
+    data = { dir = run.feed.dir, name = run.feed.name, classes = run.feed.classes, counts = run.feed.counts,
+      given = o.data },
+    versions = { rille = about.version, lua = about.lua }, cpu = about.cpu, isa = about.isa,
+    threads = about.threads, blas = about.blas,
     started = os.date "!%Y-%m-%d %H:%M:%S" }
   files.write(run.dir .. "/run.json", json.encode(info) .. "\n")
 end
@@ -58,7 +62,8 @@ function start.newest(name)
   local best, number
   for _, dir in ipairs(files.list "runs") do
     local base, n = dir:match("^(.*)%-(%d+)$")
-    if base == name and files.kind("runs/" .. dir .. "/run.json") and (not number or tonumber(n) > number) then
+    if base == name and files.kind("runs/" .. dir .. "/run.json")
+      and (not number or tonumber(n) > number) then
       best, number = "runs/" .. dir, tonumber(n)
     end
   end
@@ -68,21 +73,28 @@ end
 local function lock(dir)
   local handle, why, code, pid = core.lock_file(dir .. "/lock")
   if handle then return handle end
-  if code == "busy" then error(('run: "%s" is at work in process %d; wait for it, or give another folder with --out'):format(dir, pid), 0) end
+  if code == "busy" then
+    error(('run: "%s" is at work in process %d; wait for it, or give another folder with --out'):format(dir,
+      pid), 0)
+  end
   error(why, 0)
 end
 
 local function new_run(recipe, o)
-  local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options, seed = o.seed, dir = o.dir, data = o.data,
+  local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options,
+    seed = o.seed, dir = o.dir, data = o.data,
     checkpoint_steps = o.checkpoint_steps, has_prompt = o.has_prompt, prompt_io = o.prompt_io, by_hand = {},
-    progress = Progress.new { quiet = o.quiet }, position = { stage = 1, epoch = 1, batch = 0, cursor = 0, run_step = 0, sums = {}, seen = 0 }, seconds = 0 }
+    progress = Progress.new { quiet = o.quiet },
+    position = { stage = 1, epoch = 1, batch = 0, cursor = 0, run_step = 0, sums = {}, seen = 0 },
+    seconds = 0 }
   run.speaks = run.progress.is_live
   return run
 end
 
 -- Data, then models: the number of classes decides the last layer.
 local function build_run(run)
-  run.feed = Feed.open(run.recipe, { dir = run.data, out = files.folder(run.dir), seed = run.seed, say = function(text) run.progress:say(text) end })
+  run.feed = Feed.open(run.recipe, { dir = run.data, out = files.folder(run.dir), seed = run.seed,
+    say = function(text) run.progress:say(text) end })
   run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
   run.models = build.models(run.recipe, run.options, run.seed)
   local all = {}
@@ -98,11 +110,12 @@ end
 ---
 ---Raises: a text when the folder has a run already, or something in the recipe or the data is wrong.
 ---@param recipe table
----@param o { dir: string, data: string?, seed: integer, checkpoint_steps: integer?, has_prompt: boolean?, quiet: boolean? }
+---@param o table dir, seed; data, checkpoint_steps, has_prompt, quiet if wanted
 ---@return table run
 function start.new(recipe, o)
   if files.kind(o.dir .. "/run.json") then
-    error(('run: "%s" holds a run already; go on with --resume %s, or give another folder with --out'):format(o.dir, o.dir), 0)
+    local cure = ("go on with --resume %s, or give another folder with --out"):format(o.dir)
+    error(('run: "%s" holds a run already; %s'):format(o.dir, cure), 0)
   end
   local run = new_run(recipe, o)
   files.make_folder(run.dir)
@@ -137,13 +150,16 @@ end
 
 local function same_classes(run, state)
   local a, b = table.concat(run.feed.classes, ", "), table.concat(state.classes, ", ")
-  if a ~= b then error(("data: the classes are %s, but the run was trained on %s; give the same data"):format(a, b), 0) end
+  if a ~= b then
+    error(("data: the classes are %s, but the run was trained on %s; give the same data"):format(a, b), 0)
+  end
 end
 
 local function put_state(run, tensors, state, entries)
   local model, optim = checkpoint.split(tensors)
   local p = state.position
-  run.position, run.state, run.gate_state, run.seconds = p, state.state, state.gate_state or {}, state.seconds or 0
+  run.position, run.state, run.gate_state, run.seconds = p, state.state, state.gate_state or {},
+    state.seconds or 0
   run.is_resumed_inside = state.has_optimiser
   checkpoint.put_weights(run.models, model)
   if p.stage <= #run.stages then
@@ -172,21 +188,25 @@ end
 function start.resume(dir, o)
   local info = start.read_info(dir)
   local recipe = start.recipe_of(info)
-  local run = new_run(recipe, { dir = dir, seed = info.seed, data = o.data or info.data.given, checkpoint_steps = o.checkpoint_steps,
+  local run = new_run(recipe, { dir = dir, seed = info.seed, data = o.data or info.data.given,
+    checkpoint_steps = o.checkpoint_steps,
     has_prompt = o.has_prompt, prompt_io = o.prompt_io, quiet = o.quiet })
   run.lock = lock(dir)
   build_run(run)
   local tensors, state, newest = checkpoint.load(dir, function(text) run.progress:say(text) end, o.at)
   if o.at and not state then error(('run: "%s" keeps no checkpoint of step %d'):format(dir, o.at), 0) end
-  run.keeper = { dir = dir, failures = 0, number = newest, saved_step = state and state.run_step, best_now = state and state.best and state.best.file }
+  run.keeper = { dir = dir, failures = 0, number = newest, saved_step = state and state.run_step,
+    best_now = state and state.best and state.best.file }
   run.log = Log.open(dir .. "/log.jsonl", state and state.log_bytes or 0)
   local entries
-  run.journal, entries = Journal.open(dir .. "/journal.jsonl", state and state.journal or { bytes = 0, chain = 0 })
+  run.journal, entries = Journal.open(dir .. "/journal.jsonl",
+    state and state.journal or { bytes = 0, chain = 0 })
   if state then
     same_classes(run, state)
     put_state(run, tensors, state, entries)
     local p = state.position
-    run.progress:say(("resumed at step %d (stage %d of %d, epoch %d, batch %d)"):format(p.run_step, math.min(p.stage, #run.stages), #run.stages,
+    run.progress:say(("resumed at step %d (stage %d of %d, epoch %d, batch %d)"):format(p.run_step,
+      math.min(p.stage, #run.stages), #run.stages,
       p.epoch, p.batch + 1))
   else
     run.progress:say "no checkpoint yet: the run begins anew"

@@ -7,7 +7,8 @@ local step = {}
 
 local function is_finite(v) return v == v and math.abs(v) ~= math.huge end
 
----What a step may change before its optimiser starts: buffers of modules in training mode, and the random state.
+---What a step may change before its optimiser starts: buffers of modules in training mode, and the random
+---state.
 ---@param run table
 ---@return table kept for step.restore
 function step.keep(run)
@@ -43,7 +44,8 @@ end
 
 local function say_not_finite(run, what, value, batch)
   local saved = run.keeper and run.keeper.saved_step
-  error(('%s is %s at step %d, stage "%s"; files of the batch: %s; %s'):format(what, tostring(value), run.position.run_step + 1,
+  error(('%s is %s at step %d, stage "%s"; files of the batch: %s; %s'):format(what, tostring(value),
+    run.position.run_step + 1,
     run.stage.name, some(batch.file or {}, 6),
     saved and ('the state of step %d is kept, look at it with "rille repl %s"'):format(saved, run.dir) or
       "lower the rate, or look at the data with rille check"), 0)
@@ -65,7 +67,9 @@ function step.losses(run, y, batch)
         table.concat(t.shape, "x") or type(t)), 0)
     end
     tensors[name], values[name] = t, t:item()
-    if not is_finite(values[name]) then say_not_finite(run, ('loss "%s"'):format(name), values[name], batch) end
+    if not is_finite(values[name]) then
+      say_not_finite(run, ('loss "%s"'):format(name), values[name], batch)
+    end
   end
   return tensors, values
 end
@@ -86,12 +90,13 @@ local function gated(run, tensors, weights, batch)
   for k, name in ipairs(run.loss_names) do list[k] = scaled(tensors[name], weights[name]) end
   for k, t in ipairs(list) do
     if not t.requires_grad then
-      error(('loss "%s" does not depend on any parameter that stage "%s" trains; take it out, or train more'):format(
-        run.loss_names[k], run.stage.name), 0)
+      local text = 'loss "%s" depends on no parameter that stage "%s" trains; take it out, or train more'
+      error(text:format(run.loss_names[k], run.stage.name), 0)
     end
   end
   local grads = core.grads(list, run.params)
-  local ctx = { losses = run.loss_names, main = run.main, step = run.state.step + 1, state = run.gate_state, params = run.param_paths }
+  local ctx = { losses = run.loss_names, main = run.main, step = run.state.step + 1, state = run.gate_state,
+    params = run.param_paths }
   ctx.reevaluate = function()
     local kept = step.keep(run)
     local _, values = core.no_grad(function() return step.losses(run, step.outputs(run, batch), batch) end)
@@ -113,7 +118,8 @@ local function compute(run, batch, weights)
   else
     local sum = weighted_sum(run, tensors, weights)
     if not sum.requires_grad then
-      error(('no loss of stage "%s" depends on a parameter that it trains (%s)'):format(run.stage.name, run.stage.trains), 0)
+      local text = 'no loss of stage "%s" depends on a parameter that it trains (%s)'
+      error(text:format(run.stage.name, run.stage.trains), 0)
     end
     grads = core.grads({ sum }, run.params)[1]
   end
@@ -132,7 +138,8 @@ end
 
 ---Run one training step.
 ---
----Ctrl-C twice gives up before the optimiser starts: then everything is as before the step, and nil is returned.
+---Ctrl-C twice gives up before the optimiser starts: then everything is as before the step, and nil is
+---returned.
 ---@param run table
 ---@param batch table
 ---@return table? result values, total, record, norm, weights, lr

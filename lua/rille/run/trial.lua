@@ -1,4 +1,5 @@
--- A recipe tried without a run folder: every stage does two steps on one batch. For rille check and rille bench.
+-- A recipe tried without a run folder: every stage does two steps on one batch. For rille check and rille
+-- bench.
 local build = require "rille.run.build"
 local core = require "rille.core"
 local Feed = require "rille.run.feed"
@@ -15,9 +16,12 @@ local trial = {}
 ---@param o { data: string?, seed: integer, quiet: boolean? }
 ---@return table run
 function trial.open(recipe, o)
-  local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options, seed = o.seed, dir = ".",
-    progress = Progress.new { quiet = o.quiet }, position = { stage = 1, epoch = 1, batch = 0, run_step = 0, sums = {}, seen = 0 } }
-  run.feed = Feed.open(recipe, { dir = o.data, out = files.cache_folder(), seed = o.seed, say = function(text) run.progress:say(text) end })
+  local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options,
+    seed = o.seed, dir = ".",
+    progress = Progress.new { quiet = o.quiet },
+    position = { stage = 1, epoch = 1, batch = 0, run_step = 0, sums = {}, seen = 0 } }
+  run.feed = Feed.open(recipe, { dir = o.data, out = files.cache_folder(), seed = o.seed,
+    say = function(text) run.progress:say(text) end })
   run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
   run.models = build.models(recipe, run.options, o.seed)
   return run
@@ -85,7 +89,8 @@ local function check_stage(run, k, out)
   trial.step(run, batch)
   local seconds, per = core.clock() - began, run.state.steps_per_epoch
   out(('stage "%s"'):format(s.name))
-  out(("  trains    %d numbers, %d stay as they are; %s, gate %s"):format(build.count(all, true), build.count(all, false),
+  out(("  trains    %d numbers, %d stay as they are; %s, gate %s"):format(build.count(all, true),
+    build.count(all, false),
     stage.choice_name(s.optimiser), stage.choice_name(s.gate)))
   out(("  losses    %s"):format(losses_text(first.values)))
   out(("  batch     %s; %d steps an epoch"):format(table.concat(batch.image.shape, "x"), per))
@@ -105,11 +110,15 @@ function trial.check(recipe, o)
   local run = trial.open(recipe, o)
   o.out(("recipe %s, preset %s, data %s"):format(recipe.file, recipe.preset, run.feed.dir))
   for _, split in ipairs { "train", "val", "test" } do o.out(counts_line(run.feed, split)) end
-  for _, name in ipairs(build.sorted_names(run.models)) do o.out(("  model  %s: %d numbers"):format(name, run.models[name]:count())) end
+  for _, name in ipairs(build.sorted_names(run.models)) do
+    o.out(("  model  %s: %d numbers"):format(name, run.models[name]:count()))
+  end
   local batch = trial.enter(run, 1)
   o.out("  outputs  " .. shapes(run, batch))
   for k in ipairs(run.stages) do check_stage(run, k, o.out) end
-  if run.feed.counts.val == 0 then o.out "warning: no rows to validate on: no best weights are kept, and plateau never ends a stage" end
+  if run.feed.counts.val == 0 then
+    o.out "warning: no rows to validate on: no best weights are kept, and plateau never ends a stage"
+  end
   if run.feed.counts.test == 0 then o.out "warning: no rows to test on" end
 end
 

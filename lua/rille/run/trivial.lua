@@ -1,5 +1,5 @@
--- Answers that need no insight, to be beaten: a linear classifier of 16 x 16 thumbnails, the mean gaze map of the training
--- images, and a Gaussian in the middle of the picture.
+-- Answers that need no insight, to be beaten: a linear classifier of 16 x 16 thumbnails, the mean gaze map
+-- of the training images, and a Gaussian in the middle of the picture.
 local core = require "rille.core"
 local rl = require "rille"
 local scores = require "rille.run.scores"
@@ -14,7 +14,9 @@ local function thumbnails(feed, split)
   local x, labels, files = {}, {}, {}
   for batch in feed:fixed(split, BATCH, SIDE, 1) do
     x[#x + 1] = batch.image:reshape({ batch.image.shape[1], -1 })
-    for i, label in ipairs(batch.label:tolist()) do labels[#labels + 1], files[#files + 1] = label, batch.file[i] end
+    for i, label in ipairs(batch.label:tolist()) do
+      labels[#labels + 1], files[#files + 1] = label, batch.file[i]
+    end
   end
   return rl.cat(x, 1), labels, files
 end
@@ -87,7 +89,8 @@ local function score_map(feed, split, map)
     local has = batch.has_saliency and batch.has_saliency:tolist()
     for i, file in ipairs(batch.file) do
       local is_there = not has or has[i] ~= false and has[i] ~= 0
-      rows[#rows + 1] = is_there and { file = file, cc = m.cc[i], hs = m.hs[i], kl = m.kl[i] } or { file = file }
+      rows[#rows + 1] = is_there and { file = file, cc = m.cc[i], hs = m.hs[i], kl = m.kl[i] }
+        or { file = file }
     end
   end
   return rows
@@ -102,7 +105,8 @@ function trivial.maps(feed, split)
     local mean = mean_map(feed)
     if not mean then return {} end
     local size = mean.shape
-    return { mean_map = score_map(feed, split, mean), gaussian = score_map(feed, split, gaussian(size[#size - 1], size[#size])) }
+    return { mean_map = score_map(feed, split, mean),
+      gaussian = score_map(feed, split, gaussian(size[#size - 1], size[#size])) }
   end)
 end
 

@@ -1,5 +1,5 @@
--- Validation after an epoch: losses and watched metrics on the validation split, without gradients, in evaluation mode;
--- and the best weights so far.
+-- Validation after an epoch: losses and watched metrics on the validation split, without gradients, in
+-- evaluation mode; and the best weights so far.
 local build = require "rille.run.build"
 local checkpoint = require "rille.run.checkpoint"
 local core = require "rille.core"

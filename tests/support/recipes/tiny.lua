@@ -33,9 +33,11 @@ R.losses = {
 local function ramp(step, state) return state.options.gaze * math.min(1, step / 4) end
 
 R.stages = {
-  { "class", "encoder. class.", { ce = 1 }, "none", { "Adam", lr = 1e-2 }, { epochs = 2 }, watch = { classify = "class" } },
+  { "class", "encoder. class.", { ce = 1 }, "none", { "Adam", lr = 1e-2 }, { epochs = 2 },
+    watch = { classify = "class" } },
   { "gaze", "gaze.", { kl = 1 }, "none", { "Adam", lr = 1e-2 }, { steps = 2 }, augment = false },
-  { "joint", "*", { ce = 1, kl = ramp }, { "gradprom", main = "ce" }, { "Adam", lr = 1e-3 }, { plateau = 1, epochs = 2 } },
+  { "joint", "*", { ce = 1, kl = ramp }, { "gradprom", main = "ce" }, { "Adam", lr = 1e-3 },
+    { plateau = 1, epochs = 2 } },
 }
 
 R.report = { classify = "class", saliency = "gaze" }
