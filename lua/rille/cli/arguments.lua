@@ -1,6 +1,6 @@
 -- Command lines against a table of options: { name =, value = "WORD" | nil, many =, doc = }. Wrong use is an
 -- error table { usage = text }, which the program turns into exit code 2.
-local nearest = require "rille.util.nearest"
+local nearest = require "rille.util.check".nearest
 
 local arguments = {}
 

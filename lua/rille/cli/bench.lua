@@ -123,7 +123,7 @@ local function add_step()
 end
 
 local function unknown(name)
-  local near = require "rille.util.nearest"(name, NAMES)
+  local near = require "rille.util.check".nearest(name, NAMES)
   error({ usage = ('bench: there is no workload "%s"%s; there are %s'):format(name,
     near and (', did you mean "%s"?'):format(near) or "",
     table.concat(NAMES, ", ")) }, 0)

@@ -1,7 +1,7 @@
 -- The program: rille COMMAND ...; returns the exit code: 0 done, 1 failed with a message, 2 wrong usage,
 -- 130 interrupted with a checkpoint written.
 local arguments = require "rille.cli.arguments"
-local nearest = require "rille.util.nearest"
+local nearest = require "rille.util.check".nearest
 
 local COMMANDS = { "run", "check", "eval", "predict", "report", "runs", "repl", "info", "data", "bench",
   "verify-resume" }

@@ -7,7 +7,7 @@ local complete = {}
 local KEYWORDS = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in",
   "local", "nil", "not",
   "or", "repeat", "return", "then", "true", "until", "while" }
-local PARTS = { "nn", "optim", "data", "io", "gating", "schedule", "metrics", "plot" }
+local PARTS = { "nn", "models", "optim", "data", "io", "gating", "schedule", "metrics", "plot" }
 local FIELDS = { "shape", "dtype", "ndim", "requires_grad", "is_leaf", "path", "grad_fn", "version", "grad" }
 
 -- Takes the names of one table and of what its metatable's __index leads to.

@@ -1,7 +1,7 @@
 -- help(x): what an op, a class, a function or a name is. Ops are told by their rows; Lua functions and
 -- classes by the comments that stand above them in their files.
 local core = require "rille.core"
-local nearest = require "rille.util.nearest"
+local nearest = require "rille.util.check".nearest
 
 local help = {}
 

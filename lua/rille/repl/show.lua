@@ -195,8 +195,4 @@ function show.value(v, depth)
   return depth < 3 and table_text(v, depth) or "{ ... }"
 end
 
----Sets __tostring of tensors, so that print shows them.
----@param meta table the tensor's metatable
-function show.install(meta) meta.__tostring = show.tensor end
-
 return show

@@ -1,6 +1,6 @@
 -- Options and stage fields by path: "gaze", "data.augment.rotate", "stages.joint.losses.kl"; and values as
 -- typed.
-local nearest = require "rille.util.nearest"
+local nearest = require "rille.util.check".nearest
 
 local paths = {}
 

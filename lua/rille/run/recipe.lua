@@ -1,7 +1,7 @@
 -- A recipe: found by name or path, run as text, checked field by field, with a preset and the command line
 -- laid over its options.
 local files = require "rille.util.files"
-local nearest = require "rille.util.nearest"
+local nearest = require "rille.util.check".nearest
 local paths = require "rille.run.paths"
 local stage = require "rille.run.stage"
 

@@ -1,6 +1,6 @@
 -- A stage of a recipe: its fields checked, and what they mean at a step. Config only; what changes while a
 -- stage runs is in the run's state.
-local nearest = require "rille.util.nearest"
+local nearest = require "rille.util.check".nearest
 local paths = require "rille.run.paths"
 
 local stage = {}
