@@ -44,7 +44,7 @@ static char *next_match(const char *text, int state) {
 
 static char **complete(const char *text, int start, int end) {
   (void)end;
-  *edit.attempted_over = 1; /* no file names */
+  *edit.attempted_over = 1;      /* no file names */
   *edit.append_character = '\0'; /* readline sets a blank before each completion */
   if (completer_at == 0 || !lua_checkstack(asking, 8)) return NULL;
   lua_pushvalue(asking, completer_at);

@@ -1,7 +1,9 @@
 /* What a run needs of the system: signals that only set flags, the terminal, files that are safe after a power
 ** cut, a lock against a second process, and the machine's name. Functions on files return nil, message, code. */
-#include "bind/check.h"
 #include "base/threads.h"
+#include "bind/io.h"
+#include "io/bytes.h"
+#include "io/checksum.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +14,6 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <zlib.h>
 
 /* ---- signals. The handler counts, raises the engine's flag, and, where that is allowed, lets kernels give up. */
 
@@ -163,63 +164,13 @@ static int failed(lua_State *L, const char *what, const char *path) {
   return 3;
 }
 
-static bool sync_folder_of(const char *path) {
-  char dir[4096];
-  const char *slash = strrchr(path, '/');
-  size_t n = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-  if (n >= sizeof dir) return errno = ENAMETOOLONG, false;
-  memcpy(dir, slash == NULL ? "." : path, n);
-  dir[n] = '\0';
-  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
-  bool ok = fsync(fd) == 0 || errno == EINVAL; /* some file systems do not sync folders */
-  close(fd);
-  return ok;
-}
-
-static bool write_all(int fd, const char *text, size_t n) {
-  while (n > 0) {
-    ssize_t k = write(fd, text, n);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return false;
-    text += k;
-    n -= (size_t)k;
-  }
-  return true;
-}
-
-/* core.commit_file(temporary, path): syncs `temporary`, gives it its name, syncs the folder. */
-static int commit_file(lua_State *L) {
-  const char *from = luaL_checkstring(L, 1), *to = luaL_checkstring(L, 2);
-  int fd = open(from, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return failed(L, "commit_file", from);
-  bool ok = fsync(fd) == 0;
-  int e = errno;
-  close(fd);
-  errno = e;
-  if (!ok || rename(from, to) != 0 || !sync_folder_of(to)) return failed(L, "commit_file", to);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-/* core.write_file(path, text): the old file or the whole new one, whatever happens meanwhile. */
-static int write_file(lua_State *L) {
+static int write_file(lua_State *L) { /* core.write_file(path, text): the old file or the whole new one */
   size_t n;
   const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &n);
-  const char *temporary = lua_pushfstring(L, "%s.tmp-%d", path, (int)getpid());
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return failed(L, "write_file", temporary);
-  bool ok = write_all(fd, text, n) && fsync(fd) == 0;
-  int e = errno;
-  if (close(fd) != 0 && ok) ok = false, e = errno;
-  if (ok && rename(temporary, path) == 0 && sync_folder_of(path)) {
-    lua_pushboolean(L, true);
-    return 1;
-  }
-  if (ok) e = errno;
-  unlink(temporary);
-  errno = e;
-  return failed(L, "write_file", path);
+  rl_status s = rl_file_write("write_file", path, text, n, true);
+  if (s != RL_OK) return rl_push_failure(L, s);
+  lua_pushboolean(L, true);
+  return 1;
 }
 
 static int truncate_file(lua_State *L) { /* core.truncate_file(path, bytes) */
@@ -245,31 +196,17 @@ static int sync_file(lua_State *L) { /* core.sync_file(path): what was written i
 static int crc32_text(lua_State *L) { /* core.crc32(text, [crc so far]): zlib's CRC-32 */
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
-  uLong crc = (uLong)luaL_optinteger(L, 2, 0);
-  lua_pushinteger(L, (lua_Integer)crc32_z(crc, (const Bytef *)text, n));
+  lua_pushinteger(L, rl_crc32((uint32_t)luaL_optinteger(L, 2, 0), text, n));
   return 1;
 }
 
 static int crc32_file(lua_State *L) { /* core.crc32_file(path) -> crc, bytes */
-  const char *path = luaL_checkstring(L, 1);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return failed(L, "crc32_file", path);
-  size_t cap = 1 << 18;
-  unsigned char *buffer = lua_newuserdatauv(L, cap, 0);
-  uLong crc = crc32(0, NULL, 0);
-  lua_Integer bytes = 0;
-  ssize_t k;
-  while ((k = read(fd, buffer, cap)) > 0 || (k < 0 && errno == EINTR)) {
-    if (k < 0) continue;
-    crc = crc32_z(crc, buffer, (size_t)k);
-    bytes += k;
-  }
-  int e = errno;
-  close(fd);
-  errno = e;
-  if (k < 0) return failed(L, "crc32_file", path);
-  lua_pushinteger(L, (lua_Integer)crc);
-  lua_pushinteger(L, bytes);
+  uint32_t crc;
+  uint64_t bytes;
+  rl_status s = rl_crc32_file(luaL_checkstring(L, 1), &crc, &bytes);
+  if (s != RL_OK) return rl_push_failure(L, s);
+  lua_pushinteger(L, crc);
+  lua_pushinteger(L, (lua_Integer)bytes);
   return 2;
 }
 
@@ -318,7 +255,6 @@ void rl_open_system(lua_State *L) {
                                        {"terminal_width", terminal_width},
                                        {"pid", process_id},
                                        {"cpu_name", cpu_name},
-                                       {"commit_file", commit_file},
                                        {"write_file", write_file},
                                        {"truncate_file", truncate_file},
                                        {"sync_file", sync_file},

@@ -13,7 +13,7 @@ local rl = setmetatable({}, {
 
 rl.custom = require "rille.custom"
 require("rille.util.operators").install(core.Tensor) -- adds short names to core, too
-core.Tensor.__tostring = function(x) return require("rille.repl.show").tensor(x) end -- loaded when first printed
+core.Tensor.__tostring = function(x) return require("rille.repl.show").tensor(x) end
 for name, value in pairs(core) do rl[name] = value end
 
 return rl
