@@ -97,8 +97,8 @@ end
 
 local function part(kind, where, name)
   local made = rl[kind]
-  local ok, maker = pcall(function() return made[name] end)
-  if not ok or maker == nil then
+  local maker = rawget(made, name)
+  if maker == nil then
     local known = {}
     for key, v in pairs(made) do
       if type(key) == "string" and (type(v) == "function" or type(v) == "table") then
@@ -106,24 +106,25 @@ local function part(kind, where, name)
       end
     end
     table.sort(known)
-    error(where .. ": " .. paths.unknown(kind, name, known), 0)
+    error(where .. ": " .. paths.missing(name, known), 0)
   end
   return maker
 end
 
----The gate of a stage; nil when the losses are simply added.
+---The gate of a stage; nil when the losses are simply added in one walk back. { "none", layers = true } adds
+---them too, but walks back loss by loss and records how their gradients stand to each other.
 ---@param s table stage
 ---@param names string[] of its losses, in order
 ---@return function? gate, integer? main
 function build.gate(s, names)
   local name, main = s.gate[1], nil
-  if name == "none" then return nil end
+  if name == "none" and next(s.gate, 1) == nil then return nil end
   if s.gate.main then
     for k, loss in ipairs(names) do
       if loss == s.gate.main then main = k end
     end
     if not main then
-      error(("stages.%s.gate: %s"):format(s.name, paths.unknown("main", tostring(s.gate.main), names)), 0)
+      error(("stages.%s.gate: %s"):format(s.name, paths.missing(tostring(s.gate.main), names)), 0)
     end
   end
   if type(name) == "function" then return name, main end

@@ -25,28 +25,16 @@ end
 
 -- The optimiser anew for other parameters: moments of those that stay are kept, new ones start fresh.
 local function retrain(run, s)
-  local before, names = run.optimiser:state_dict(), run.param_paths
+  local before = run.optimiser:state_dict()
   build.choose(run, s)
   local _, lr = stage.at(s, run.state.step + 1, run.state)
   run.optimiser = build.optimiser(s, run.params, run.param_paths, lr)
-  local was, stays = {}, false
-  for _, name in ipairs(names) do was[name] = true end
-  for _, name in ipairs(run.param_paths) do stays = stays or was[name] end
-  if stays then edit.restore_optimiser(run.optimiser, before, run.param_paths) end
-end
-
----Give an optimiser back what it knew; parameters that are new to it keep their fresh state.
----@param optimiser table
----@param saved { tensors: table, numbers: table }
----@param names string[]
-function edit.restore_optimiser(optimiser, saved, names)
-  local fresh, tensors, known = optimiser:state_dict(), {}, {}
-  for _, name in ipairs(names) do known[name] = true end
-  for key, t in pairs(fresh.tensors) do tensors[key] = t end
-  for key, t in pairs(saved.tensors) do
-    if known[key:match("^(.*)%.[^.]+$")] then tensors[key] = t end
+  local stays, tensors = {}, {}
+  for _, name in ipairs(run.param_paths) do stays[name] = true end
+  for key, t in pairs(before.tensors) do
+    if stays[key:match("^(.*)%.[^.]+$")] then tensors[key] = t end
   end
-  optimiser:load_state_dict { tensors = tensors, numbers = saved.numbers }
+  run.optimiser:load_state_dict { tensors = tensors, numbers = before.numbers }
 end
 
 ---Set a field of a stage. It is tried at the run's step first; if it raises, nothing changes.

@@ -18,7 +18,7 @@ local function check(recipe)
     local is_known = false
     for _, name in ipairs(FIELDS) do is_known = is_known or name == key end
     if not is_known then
-      error(('recipe: "%s": data: %s'):format(recipe.file, paths.unknown("data", tostring(key), FIELDS)), 0)
+      error(('recipe: "%s": data: %s'):format(recipe.file, paths.missing(tostring(key), FIELDS)), 0)
     end
   end
   local o = recipe.options

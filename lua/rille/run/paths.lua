@@ -45,17 +45,22 @@ local function names_of(t)
   return out
 end
 
----The error text for a name that is not there.
+---What is wrong with a name that is not there, and which one is near.
+---@param name string
+---@param known string[]
+---@return string
+function paths.missing(name, known)
+  local near = nearest(name, known)
+  local there = #known > 0 and "; there are " .. table.concat(known, ", ") or ""
+  return ('there is no "%s"%s'):format(name, near and (', did you mean "%s"?'):format(near) or there)
+end
+
+---The same for a part of a path.
 ---@param path string
 ---@param name string
 ---@param known string[]
 ---@return string
-function paths.unknown(path, name, known)
-  local near = nearest(name, known)
-  local there = #known > 0 and "; there are " .. table.concat(known, ", ") or ""
-  return ('"%s": there is no "%s"%s'):format(path, name,
-    near and (', did you mean "%s"?'):format(near) or there)
-end
+function paths.unknown(path, name, known) return ('"%s": %s'):format(path, paths.missing(name, known)) end
 
 -- "gradprom:main=ce,lambda=0.1" -> { "gradprom", main = "ce", lambda = 0.1 }
 local function choice(text)

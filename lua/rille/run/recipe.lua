@@ -71,8 +71,7 @@ local function check_fields(file, R)
     local is_known = false
     for _, name in ipairs(FIELDS) do is_known = is_known or name == key end
     if not is_known then
-      need(file, false, tostring(key), "is no field of a recipe: " ..
-        paths.unknown(tostring(key), tostring(key), FIELDS))
+      need(file, false, tostring(key), paths.missing(tostring(key), FIELDS))
     end
   end
   need(file, type(R.models) == "function", "models",

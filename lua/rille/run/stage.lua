@@ -32,7 +32,7 @@ local function check_losses(where, s, losses)
   table.sort(known)
   for name, weight in pairs(s.losses) do
     if type(name) ~= "string" then fail(where .. ".losses", "takes names with weights; write { ce = 1 }") end
-    if not losses[name] then fail(where .. ".losses", paths.unknown(where .. ".losses", name, known)) end
+    if not losses[name] then fail(where .. ".losses", paths.missing(name, known)) end
     if not is_rate(weight) then
       fail(where .. ".losses." .. name,
         ("is a %s; a weight is a number or a function of (step, state)"):format(type(weight)))
@@ -47,7 +47,7 @@ local function check_ends(where, ends)
   end
   for key, n in pairs(ends) do
     if key ~= "epochs" and key ~= "steps" and key ~= "plateau" then
-      fail(where .. ".ends", paths.unknown(where .. ".ends", tostring(key), { "epochs", "steps", "plateau" }))
+      fail(where .. ".ends", paths.missing(tostring(key), { "epochs", "steps", "plateau" }))
     end
     if not math.tointeger(n) or n < 1 then
       fail(where .. ".ends." .. key, ("is %s; it is a whole number from 1 on"):format(tostring(n)))
@@ -68,7 +68,7 @@ local function check_select(where, select, losses)
   for _, name in ipairs(known) do
     if name == what then return select end
   end
-  return fail(where .. ".select", paths.unknown(where .. ".select", what, known))
+  return fail(where .. ".select", paths.missing(what, known))
 end
 
 local function named(where, raw)

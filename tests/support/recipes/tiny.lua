@@ -30,13 +30,20 @@ R.losses = {
   kl = function(y, batch) return rl.saliency_kl(y.gaze, batch.saliency) end,
 }
 
+-- For specs of crashes and requests: RILLE_TEST_KILL="SIGNAL STEP" sends this process a signal in that step.
+local signal, at = (os.getenv "RILLE_TEST_KILL" or ""):match "(%w+) (%d+)"
+local function one(_, state)
+  if signal and state.run_step + 1 == tonumber(at) then io.popen("kill -" .. signal .. " $PPID"):close() end
+  return 1
+end
+
 local function ramp(step, state) return state.options.gaze * math.min(1, step / 4) end
 
 R.stages = {
-  { "class", "encoder. class.", { ce = 1 }, "none", { "Adam", lr = 1e-2 }, { epochs = 2 },
+  { "class", "encoder. class.", { ce = one }, "none", { "Adam", lr = 1e-2 }, { epochs = 2 },
     watch = { classify = "class" } },
-  { "gaze", "gaze.", { kl = 1 }, "none", { "Adam", lr = 1e-2 }, { steps = 2 }, augment = false },
-  { "joint", "*", { ce = 1, kl = ramp }, { "gradprom", main = "ce" }, { "Adam", lr = 1e-3 },
+  { "gaze", "gaze.", { kl = one }, "none", { "Adam", lr = 1e-2 }, { steps = 2 }, augment = false },
+  { "joint", "*", { ce = one, kl = ramp }, { "gradprom", main = "ce" }, { "Adam", lr = 1e-3 },
     { plateau = 1, epochs = 2 } },
 }
 
