@@ -95,7 +95,7 @@ static int signals_mode(lua_State *L) {
   abandon_from = (int)luaL_optinteger(L, -1, 0);
   lua_getfield(L, 1, "speaks");
   speaks = lua_toboolean(L, -1);
-  if (abandon_from == 0 || asked + ended < abandon_from) rl_interrupt_allow(false);
+  rl_interrupt_allow(abandon_from > 0 && asked + ended >= abandon_from);
   return 0;
 }
 

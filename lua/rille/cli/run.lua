@@ -75,6 +75,9 @@ function command.run(o)
   if o.resume then return resume(o) end
   if not o[1] then wrong "needs a recipe; rille run --help" end
   if o.at then wrong "--at goes with --resume" end
+  if o.seeds and o.seed then wrong "--seed and --seeds exclude each other" end
+  local a, b
+  if o.seeds then a, b = seeds_of(o.seeds) end
   local recipe, start = require "rille.run.recipe", require "rille.run.start"
   local name = recipe.find(o[1]):match("([^/]+)%.lua$")
   local dir = (o.out or start.free_folder(name)):gsub("(.)/+$", "%1")
@@ -82,8 +85,6 @@ function command.run(o)
     run_seed(o, o.seed or 1, dir)
     return 0
   end
-  if o.seed then wrong "--seed and --seeds exclude each other" end
-  local a, b = seeds_of(o.seeds)
   for seed = a, b do
     local one = ("%s-seed%d"):format(dir, seed)
     if files.kind(one .. "/metrics.json") then

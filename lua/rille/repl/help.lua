@@ -104,7 +104,16 @@ local function function_text(f, name)
   return head .. "\n" .. text:gsub("^", "  "):gsub("\n", "\n  ")
 end
 
--- A class or part: its own comment is its file's head; below it the functions that it has.
+-- The comment above the line that makes a class: local Conv2d = Module:extend("Conv2d").
+local function class_comment(lines, class_name)
+  for i, line in ipairs(lines) do
+    if line:find('("' .. class_name .. '"', 1, true) and line:match("^local %w+ = ") then
+      return comment_above(lines, i)
+    end
+  end
+end
+
+-- A class or part: its own comment, or its file's head; below it its maker and the functions that it has.
 local function table_text(t, name)
   local maker, names = nil, {}
   local meta = getmetatable(t)
@@ -126,7 +135,8 @@ local function table_text(t, name)
   local out = {}
   if maker then
     local lines = source_lines(debug.getinfo(maker, "S").source:match("^@(.*)$") or "")
-    out[1] = lines and file_head(lines)
+    local class_name = rawget(t, "class_name")
+    out[1] = lines and (type(class_name) == "string" and class_comment(lines, class_name) or file_head(lines))
     local text = function_text(maker, name)
     if text then out[#out + 1] = text end
   end

@@ -149,6 +149,32 @@ function build.optimiser(s, params, names, lr)
   return optimiser
 end
 
+---Try every stage's names and options before any work: a mistake in the last stage costs no night.
+---@param run table
+function build.check_stages(run)
+  local all, list = build.parameters(run.models), {}
+  for k, p in ipairs(all) do list[k] = p.path end
+  for _, s in ipairs(run.stages) do
+    stage.check_trains(s, list)
+    local _, lr = stage.at(s, 1, build.fresh_state(run, s))
+    local params, names = {}, {}
+    for _, p in ipairs(all) do
+      if stage.is_trained(s.trains, p.path) then params[#params + 1], names[#names + 1] = p.tensor, p.path end
+    end
+    build.optimiser(s, params, names, lr)
+    build.gate(s, stage.loss_names(s))
+  end
+end
+
+---What schedules see when a stage begins.
+---@param run table
+---@param s table stage
+---@return table state
+function build.fresh_state(run, s)
+  return { step = 0, epoch = 0, since_best = 0, run_step = run.position.run_step, options = run.options,
+    steps_per_epoch = run.feed:steps("train", s.batch or run.options.batch) }
+end
+
 ---Choose what a stage trains: sets requires_grad, lists its parameters in the models' order, sets modes.
 ---@param run table gets params, param_paths, moving
 ---@param s table stage

@@ -158,7 +158,7 @@ end
 function checkpoint.read_weights(path)
   local tensors, why = io_.load_safetensors(path)
   if not tensors then error(("%s; take a copy, or train again"):format(tostring(why)), 0) end
-  return tensors, why
+  return tensors
 end
 
 checkpoint.folder = folder

@@ -37,6 +37,16 @@ function Progress:say(text)
   io.stderr:flush()
 end
 
+---A line that stands only until the next one, on a terminal; nothing elsewhere.
+---@param text string
+function Progress:note(text)
+  if self.quiet or not self.is_live then return end
+  text = text:sub(1, core.terminal_width() - 1)
+  io.stderr:write("\r", text, (" "):rep(math.max(0, self.width - #text)))
+  io.stderr:flush()
+  self.width = #text
+end
+
 local function losses_text(losses)
   local names, out = {}, {}
   for name in pairs(losses) do names[#names + 1] = name end
@@ -56,11 +66,7 @@ function Progress:step(s)
     losses_text(s.losses), s.rate)
   if s.eta then text = text .. ", " .. Progress.time(s.eta) .. " left" end
   if not self.is_live then return self:say(text) end
-  local most = core.terminal_width() - 1
-  text = text:sub(1, most)
-  io.stderr:write("\r", text, (" "):rep(math.max(0, self.width - #text)))
-  io.stderr:flush()
-  self.width = #text
+  self:note(text)
 end
 
 ---The line has room for others: the prompt, errors.

@@ -177,7 +177,7 @@ end
 local function apply_sets(r, tree, list, want_stages)
   for _, text in ipairs(list) do
     local path, value = text:match("^([%w_.%-]+)=(.*)$")
-    if not path then error(('--set "%s": write path=value, as --set batch=8'):format(text), 0) end
+    if not path then error(('recipe: "%s": --set "%s": write path=value'):format(r.file, text), 0) end
     if (path:match("^stages%.") ~= nil) == want_stages then
       local ok, why = pcall(recipe.put, tree, path, value, true)
       if not ok then error(('recipe: "%s": --set %s'):format(r.file, why), 0) end

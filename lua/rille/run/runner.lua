@@ -174,7 +174,7 @@ end
 local function begin_stage(run, k)
   local s = run.stages[k]
   if not run.is_resumed_inside then
-    run.state = { step = 0, epoch = 0, since_best = 0, run_step = run.position.run_step }
+    run.state = build.fresh_state(run, s)
     run.gate_state, run.seconds = {}, 0
     run.position.best, run.position.sums, run.position.seen = nil, {}, 0
   end
@@ -182,7 +182,6 @@ local function begin_stage(run, k)
   run.batch_size = s.batch or run.options.batch
   run.augments = run.feed:augments() and s.augment ~= false
   build.enter(run, s)
-  run.state.steps_per_epoch = run.feed:steps("train", run.batch_size)
   local all = build.parameters(run.models)
   run.progress:say(('stage "%s": trains %d of %d numbers, %d images in batches of %d'):format(s.name,
     build.count(all, true), build.count(all),

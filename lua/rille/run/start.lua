@@ -97,12 +97,7 @@ local function build_run(run)
     say = function(text) run.progress:say(text) end })
   run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
   run.models = build.models(run.recipe, run.options, run.seed)
-  local all = {}
-  for k, p in ipairs(build.parameters(run.models)) do all[k] = p.path end
-  for _, s in ipairs(run.stages) do -- before any work: every stage's names, gate and optimiser
-    stage.check_trains(s, all)
-    build.gate(s, stage.loss_names(s))
-  end
+  build.check_stages(run)
   run.recipe_stamp = files.stamp(run.recipe.file)
 end
 

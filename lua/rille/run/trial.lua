@@ -24,6 +24,7 @@ function trial.open(recipe, o)
     say = function(text) run.progress:say(text) end })
   run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
   run.models = build.models(recipe, run.options, o.seed)
+  build.check_stages(run)
   return run
 end
 
@@ -34,11 +35,10 @@ end
 function trial.enter(run, k)
   local s = run.stages[k]
   run.position.stage, run.position.run_step = k, 0
-  run.state = { step = 0, epoch = 0, since_best = 0, run_step = 0, options = run.options }
+  run.state = build.fresh_state(run, s)
   run.gate_state = {}
   run.batch_size = s.batch or run.options.batch
   build.enter(run, s)
-  run.state.steps_per_epoch = run.feed:steps("train", run.batch_size)
   local next_batch = run.feed:batches("train", { batch = run.batch_size, stage = k, epoch = 1, cursor = 0,
     augment = run.feed:augments() and s.augment ~= false })
   return next_batch()

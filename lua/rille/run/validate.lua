@@ -54,6 +54,7 @@ end
 function validate.epoch(run)
   local p = run.position
   if (run.feed.counts.val or 0) == 0 then return false, nil end
+  run.progress:note(("%s: validating on %d images"):format(run.stage.name, run.feed.counts.val))
   local random = core.random_state()
   build.eval(run.models)
   local ok, val = pcall(core.no_grad, measure, run)

@@ -31,9 +31,12 @@ R.losses = {
 }
 
 -- For specs of crashes and requests: RILLE_TEST_KILL="SIGNAL STEP" sends this process a signal in that step.
-local signal, at = (os.getenv "RILLE_TEST_KILL" or ""):match "(%w+) (%d+)"
+-- "INT INT STEP" sends it twice.
+local signals, at = (os.getenv "RILLE_TEST_KILL" or ""):match "^(.*) (%d+)$"
 local function one(_, state)
-  if signal and state.run_step + 1 == tonumber(at) then io.popen("kill -" .. signal .. " $PPID"):close() end
+  if signals and state.run_step + 1 == tonumber(at) then
+    for name in signals:gmatch "%w+" do io.popen("kill -" .. name .. " $PPID"):close() end
+  end
   return 1
 end
 
