@@ -24,7 +24,7 @@ describe("tensors as text", function()
     assert.are.equal("  1   2  30\n[3 i64]", tostring(rl.tensor({ 1, 2, 30 }, { dtype = "i64" })))
     assert.are.equal(" 7\n[scalar f32]", tostring(rl.tensor(7)))
     assert.are.equal("[0x3 f32]", tostring(rl.zeros { 0, 3 }))
-    assert.are.equal(" inf  -inf   nan\n[3 f64]",
+    assert.are.equal("  inf  -inf   nan\n[3 f64]",
       tostring(rl.tensor({ 1 / 0, -1 / 0, 0 / 0 }, { dtype = "f64" })))
   end)
   it("say what made them, and where", function()
