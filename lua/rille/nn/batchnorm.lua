@@ -39,7 +39,7 @@ end
 
 ---The statistics' weight of this batch; counts the batch.
 function BatchNorm:count_batch()
-  self.num_batches_tracked:add_(1)
+  self.num_batches_tracked:fill_(self.num_batches_tracked:item() + 1)
   if not self._momentum then self._batch.momentum = 1 / self.num_batches_tracked:item() end
 end
 
