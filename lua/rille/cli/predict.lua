@@ -7,24 +7,20 @@ local command = { name = "predict", usage = "RUN DIR [options]",
   options = { { name = "out", value = "DIR", doc = "where they go (default DIR-predicted)" },
     common.THREADS } }
 
-local function rows_of(y, report, batch, classes)
+local function rows_of(y, report, batch)
   local rl, rows = require "rille", {}
-  local p = report.classify and rl.softmax(y[report.classify]:to("f64"), -1):tolist()
-  for i, file in ipairs(batch.file) do
-    local best = 1
-    for k = 2, #classes do
-      if p and p[i][k] > p[i][best] then best = k end
-    end
-    rows[i] = { file = file, p = p and p[i], predicted = p and best }
+  for i, file in ipairs(batch.file) do rows[i] = { file = file } end
+  if report.classify then
+    require "rille.run.scores".put_classes(rows, rl.softmax(y[report.classify]:to("f64"), -1):tolist())
   end
   return rows
 end
 
 local function write_maps(dir, y, report, batch)
   local pictures, io_ = require "rille.run.pictures", require "rille.core".io
+  local density = require "rille".metrics.density(y[report.saliency])
   for i, file in ipairs(batch.file) do
-    local density = pictures.density(y[report.saliency][i])
-    local picture = pictures.overlay(pictures.grey(batch.image[i]), density)
+    local picture = pictures.overlay(pictures.grey(batch.image[i]), density[i])
     local name = file:gsub("%.%w+$", ""):gsub("[/\\]", "_")
     local ok, why = io_.write_png(("%s/%s.png"):format(dir, name), picture)
     if not ok then error(why, 0) end
@@ -51,7 +47,7 @@ function command.run(o)
   core.no_grad(function()
     for batch in loader:epoch(1) do
       local y = forward(batch)
-      for _, row in ipairs(rows_of(y, report, batch, classes)) do rows[#rows + 1] = row end
+      for _, row in ipairs(rows_of(y, report, batch)) do rows[#rows + 1] = row end
       if report.saliency then write_maps(out .. "/maps", y, report, batch) end
     end
   end)

@@ -30,14 +30,6 @@ local function write(path, x)
   if not ok then error(why, 0) end
 end
 
----Density of map logits: 1 x H x W, summing to 1.
----@param logits rille.Tensor 1 x H x W
----@return rille.Tensor
-function pictures.density(logits)
-  local size = logits.shape
-  return rl.softmax(logits:reshape({ 1, -1 }), -1):reshape(size)
-end
-
 ---@param image rille.Tensor C x H x W
 ---@return rille.Tensor 1 x H x W
 function pictures.grey(image)
@@ -62,9 +54,9 @@ function pictures.choose(rows)
     { role = "worst", row = order[#order] } }
 end
 
-local function panels(dir, role, image, gaze, logits)
+local function panels(dir, role, image, gaze, density)
   local out, parts = {}, { { "X-ray", stretched(image) }, { "gaze", pictures.overlay(image, gaze) },
-    { "ours", pictures.overlay(image, pictures.density(logits)) } }
+    { "ours", pictures.overlay(image, density) } }
   for k, part in ipairs(parts) do
     local name = ("pictures/%s-%d.png"):format(role, k)
     write(dir .. "/" .. name, part[2])
@@ -86,16 +78,16 @@ function pictures.write(run, split, rows, outputs)
   core.no_grad(function()
     for batch in run.feed:fixed(split, run.batch_size) do
       local n = batch.image.shape[1]
-      local y
+      local density
       for k, c in ipairs(chosen) do
         local i = c.row - at
         if i >= 1 and i <= n then
-          y = y or outputs(batch)
+          density = density or rl.metrics.density(outputs(batch)[name])
           local row = rows[c.row]
           index[k] = { title = ("%s: CC %.3f"):format(c.role, row.cc), role = c.role, file = row.file,
             label = run.feed.classes[row.label],
             predicted = run.feed.classes[row.predicted],
-            panels = panels(run.dir, c.role, pictures.grey(batch.image[i]), batch.saliency[i], y[name][i]) }
+            panels = panels(run.dir, c.role, pictures.grey(batch.image[i]), batch.saliency[i], density[i]) }
         end
       end
       at = at + n

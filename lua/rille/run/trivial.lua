@@ -47,13 +47,8 @@ function trivial.thumbnail(feed, split)
   local test, truth, files = thumbnails(feed, split)
   local p = core.no_grad(function() return rl.softmax(rl.linear(test - mean, w, b), -1):tolist() end)
   local rows = {}
-  for i, file in ipairs(files) do
-    local best = 1
-    for k = 2, #p[i] do
-      if p[i][k] > p[i][best] then best = k end
-    end
-    rows[i] = { file = file, p = p[i], predicted = best, label = truth[i] > 0 and truth[i] or nil }
-  end
+  for i, file in ipairs(files) do rows[i] = { file = file } end
+  scores.put_classes(rows, p, truth)
   return rows
 end
 
@@ -81,17 +76,12 @@ local function gaussian(height, width)
 end
 
 local function score_map(feed, split, map)
-  local rows, log_q = {}, (map:reshape({ 1, -1 }) + 1e-12):log()
+  local rows, logits = {}, (map + 1e-12):log()
   for batch in feed:fixed(split, BATCH) do
-    local n = batch.image.shape[1]
-    local g = batch.saliency:reshape({ n, -1 }):to("f64")
-    local m = scores.maps(log_q + rl.zeros({ n, 1 }, { dtype = "f64" }), g)
-    local has = batch.has_saliency and batch.has_saliency:tolist()
-    for i, file in ipairs(batch.file) do
-      local is_there = not has or has[i] ~= false and has[i] ~= 0
-      rows[#rows + 1] = is_there and { file = file, cc = m.cc[i], hs = m.hs[i], kl = m.kl[i] }
-        or { file = file }
-    end
+    local some, size = {}, batch.saliency.shape
+    for i, file in ipairs(batch.file) do some[i] = { file = file } end
+    scores.put_maps(some, logits:reshape({ 1, 1, size[3], size[4] }):expand(size), batch)
+    table.move(some, 1, #some, #rows + 1, rows)
   end
   return rows
 end
