@@ -13,6 +13,8 @@ struct rl_conv_pass;
 struct rl_conv_work;
 struct rl_conv_grad;
 struct rl_conv_fold;
+struct rl_pool;
+struct rl_resize;
 
 /* A row says how the arguments read for one real type. */
 typedef struct rl_kernels {

@@ -1,0 +1,32 @@
+/* nn.h: what the kernels of body/nn.inc are told beyond pointers: windows of pooling and places of resizing. */
+#ifndef RL_KERNELS_NN_H
+#define RL_KERNELS_NN_H
+
+#include "rille.h"
+
+/* Along one dim: which inputs one output looks at. */
+typedef struct rl_span {
+  int64_t from, to; /* within the image */
+  int64_t start;    /* where the window starts before it is cut at the edge */
+  int64_t count;    /* how many elements the mean divides by */
+} rl_span;
+
+typedef struct rl_pool { /* one image is h x w x c, channels fastest; its output oh x ow x c */
+  int64_t h, w, c, oh, ow;
+  const rl_span *ys, *xs; /* oh and ow of them, in rising order */
+  int64_t width;          /* of a window: a place in it is (y - start) * width + (x - start) */
+  bool wide;              /* places are int32, not uint8 */
+} rl_pool;
+
+/* Along one dim: the two inputs of one output and the second one's weight. */
+typedef struct rl_tap {
+  int64_t low, high;
+  double weight;
+} rl_tap;
+
+typedef struct rl_resize {
+  int64_t h, w, c, oh, ow;
+  const rl_tap *ys, *xs;
+} rl_resize;
+
+#endif
