@@ -4,7 +4,8 @@
 #include "ops/along.h"
 #include "tensor/index.h"
 
-#define GRAIN 16384
+#define GRAIN   16384
+#define COLUMNS 256
 
 static rl_along split(const rl_call *c) {
   const rl_tensor *x = c->in[0];
@@ -46,30 +47,32 @@ typedef struct search {
   bool least;
 } search;
 
+/* The places for n neighbouring columns, row after row. */
 #define SEARCH(real)                                                                                         \
-  static int64_t search_##real(const real *x, int64_t size, int64_t step, bool least) {                      \
-    int64_t at = 0;                                                                                          \
-    real best = x[0];                                                                                        \
-    for (int64_t k = 1; k < size; k++) {                                                                     \
-      real v = x[k * step];                                                                                  \
-      bool beyond = least ? v < best : v > best;                                                             \
-      if (beyond || (v != v && best == best)) best = v, at = k;                                              \
-    }                                                                                                        \
-    return at;                                                                                               \
+  static void search_##real(const real *x, const rl_along *a, int64_t n, bool least, int64_t *at) {          \
+    real best[COLUMNS];                                                                                      \
+    for (int64_t j = 0; j < n; j++) best[j] = x[j], at[j] = 0;                                               \
+    for (int64_t k = 1; k < a->size; k++)                                                                    \
+      for (int64_t j = 0; j < n; j++) {                                                                      \
+        real v = x[k * a->inner + j];                                                                        \
+        bool beyond = least ? v < best[j] : v > best[j];                                                     \
+        if (beyond || (v != v && best[j] == best[j])) best[j] = v, at[j] = k;                                \
+      }                                                                                                      \
   }
 SEARCH(float)
 SEARCH(double)
 
-static void search_block(void *ctx, int64_t b, int worker) {
+static void search_block(void *ctx, int64_t b, int worker) { /* some outer places, a stretch of inner */
   const search *s = ctx;
   (void)worker;
-  int64_t stop = (b + 1) * s->group, all = s->a.outer * s->a.inner;
-  for (int64_t i = b * s->group; i < stop && i < all; i++) {
-    int64_t from = i / s->a.inner * s->a.size * s->a.inner + i % s->a.inner;
+  int64_t pieces = rl_blocks(s->a.inner, COLUMNS), from = b % pieces * COLUMNS;
+  int64_t n = s->a.inner - from < COLUMNS ? s->a.inner - from : COLUMNS, first = b / pieces * s->group;
+  for (int64_t o = first; o < first + s->group && o < s->a.outer; o++) {
+    int64_t place = o * s->a.size * s->a.inner + from, *at = s->at + o * s->a.inner + from;
     if (s->x->dtype == RL_F32)
-      s->at[i] = search_float((const float *)rl_at(s->x, from), s->a.size, s->a.inner, s->least);
+      search_float((const float *)rl_at(s->x, place), &s->a, n, s->least, at);
     else
-      s->at[i] = search_double((const double *)rl_at(s->x, from), s->a.size, s->a.inner, s->least);
+      search_double((const double *)rl_at(s->x, place), &s->a, n, s->least, at);
   }
 }
 
@@ -77,8 +80,10 @@ static rl_status find(rl_call *c, bool least) { /* keep[0]: the places, from 0 *
   search s = {.x = c->in[0], .a = split(c), .least = least};
   RL_TRY(rl_keep(c, 0, RL_I64, &c->out[0]->shape));
   s.at = rl_data(c->keep[0]);
-  s.group = s.a.size >= GRAIN || s.a.size == 0 ? 1 : GRAIN / s.a.size;
-  return rl_parallel(search_block, &s, rl_blocks(s.a.outer * s.a.inner, s.group));
+  if (rl_count(c->out[0]) == 0) return RL_OK;
+  int64_t work = s.a.size * (s.a.inner < COLUMNS ? s.a.inner : COLUMNS);
+  s.group = work >= GRAIN ? 1 : GRAIN / work;
+  return rl_parallel(search_block, &s, rl_blocks(s.a.outer, s.group) * rl_blocks(s.a.inner, COLUMNS));
 }
 
 rl_status rl_extreme_at_forward(rl_call *c, bool least) {

@@ -16,6 +16,7 @@ describe("add", function()
     assert.is_close({ 12, 16 }, b.grad)
   end)
   it("refuses shapes that do not broadcast", function()
-    assert.error_matches(function() return rl.tensor { 1, 2 } + rl.tensor { 1, 2, 3 } end, "add: 2 and 3 do not broadcast")
+    assert.error_matches(function() return rl.tensor { 1, 2 } + rl.tensor { 1, 2, 3 } end,
+      "add: 2 and 3 do not broadcast")
   end)
 end)

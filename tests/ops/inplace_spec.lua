@@ -20,9 +20,11 @@ describe("copy_", function()
     assert.is_close({ { 1, 3 }, { 2, 4 } }, m)
   end)
   it("refuses what does not fit", function()
-    assert.error_matches(function() rl.zeros({ 2 }):copy_(rl.zeros { 3 }) end, "copy_: 2 and 3 do not broadcast")
+    assert.error_matches(function() rl.zeros({ 2 }):copy_(rl.zeros { 3 }) end,
+      "copy_: 2 and 3 do not broadcast")
     assert.error_matches(function() rl.zeros({ 1 }):copy_(rl.zeros { 3 }) end, "copy_: 3 does not fit into 1")
-    assert.error_matches(function() rl.zeros({ 2 }, { requires_grad = true }):copy_(1) end, "cannot be changed in place")
+    assert.error_matches(function() rl.zeros({ 2 }, { requires_grad = true }):copy_(1) end,
+      "cannot be changed in place")
   end)
 end)
 
@@ -54,7 +56,8 @@ describe("add_", function()
   end)
   it("refuses integers and mixed floats", function()
     assert.error_matches(function() rl.ones({ 1 }, { dtype = "i64" }):add_(1) end, "add_: x is i64")
-    assert.error_matches(function() rl.ones({ 1 }):add_(rl.ones({ 1 }, { dtype = "f64" })) end, "add_: source is f64")
+    assert.error_matches(function() rl.ones({ 1 }):add_(rl.ones({ 1 }, { dtype = "f64" })) end,
+      "add_: source is f64")
     assert.error_matches(function() rl.ones({ 1 }):add_(rl.ones { 2 }) end, "add_: 2 does not fit into 1")
   end)
 end)

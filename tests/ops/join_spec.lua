@@ -28,12 +28,16 @@ describe("cat", function()
     assert.is_true(y:equal(rl.cat({ a:contiguous(), b }, 2)))
   end)
   it("refuses what does not fit", function()
-    assert.error_matches(function() rl.cat({ rl.ones { 2, 3 }, rl.ones { 2, 4 } }, 1) end, "cat: tensor 2 is 2x4, the first 2x3; all but dim 1 must agree")
-    assert.error_matches(function() rl.cat({ rl.ones { 2 }, rl.ones { 2, 1 } }, 1) end, "cat: tensor 2 is 2x1")
-    assert.error_matches(function() rl.cat({ rl.ones { 2 }, rl.ones({ 2 }, f64) }, 1) end, "the first input f32")
+    assert.error_matches(function() rl.cat({ rl.ones { 2, 3 }, rl.ones { 2, 4 } }, 1) end,
+      "cat: tensor 2 is 2x4, the first 2x3; all but dim 1 must agree")
+    assert.error_matches(function() rl.cat({ rl.ones { 2 }, rl.ones { 2, 1 } }, 1) end,
+      "cat: tensor 2 is 2x1")
+    assert.error_matches(function() rl.cat({ rl.ones { 2 }, rl.ones({ 2 }, f64) }, 1) end,
+      "the first input f32")
     assert.error_matches(function() rl.cat { rl.ones { 2 } } end, "cat: dim is missing")
     assert.error_matches(function() rl.cat({}, 1) end, "cat: ")
-    assert.error_matches(function() rl.cat({ rl.ones { 2 }, 3 }, 1) end, "cat: tensors 2 is number, not a tensor")
+    assert.error_matches(function() rl.cat({ rl.ones { 2 }, 3 }, 1) end,
+      "cat: tensors 2 is number, not a tensor")
   end)
 end)
 
@@ -52,8 +56,10 @@ describe("stack", function()
     assert.is_close({ 2, 4 }, b.grad)
   end)
   it("refuses what does not fit", function()
-    assert.error_matches(function() rl.stack({ rl.ones { 2 }, rl.ones { 3 } }, 1) end, "stack: tensor 2 is 3, the first 2; all must agree")
-    assert.error_matches(function() rl.stack({ rl.ones { 2 } }, 3) end, "stack: dim 3 is not among the 2 dims")
+    assert.error_matches(function() rl.stack({ rl.ones { 2 }, rl.ones { 3 } }, 1) end,
+      "stack: tensor 2 is 3, the first 2; all must agree")
+    assert.error_matches(function() rl.stack({ rl.ones { 2 } }, 3) end,
+      "stack: dim 3 is not among the 2 dims")
     assert.error_matches(function() rl.stack({}, 1) end, "stack: ")
   end)
 end)
@@ -71,8 +77,10 @@ describe("split", function()
     assert.is_close(9, x[1])
   end)
   it("refuses sizes that do not add up", function()
-    assert.error_matches(function() rl.ones({ 5 }):split({ 1, 2 }, 1) end, "split: the sizes add up to 3, dim 1 has 5")
-    assert.error_matches(function() rl.ones({ 5 }):split({ 3, 3 }, 1) end, "split: the sizes add up to more than 5")
+    assert.error_matches(function() rl.ones({ 5 }):split({ 1, 2 }, 1) end,
+      "split: the sizes add up to 3, dim 1 has 5")
+    assert.error_matches(function() rl.ones({ 5 }):split({ 3, 3 }, 1) end,
+      "split: the sizes add up to more than 5")
     assert.error_matches(function() rl.ones({ 5 }):split(0, 1) end, "split: size is a whole number from 1")
     assert.error_matches(function() rl.ones({ 5 }):split(2) end, "split: dim is missing")
   end)

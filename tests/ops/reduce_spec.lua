@@ -68,7 +68,8 @@ describe("var", function()
     assert.is_close({ { -1.3333333333333335, -0.3333333333333335, 1.6666666666666665 }, { -11, 9, 2 } },
       gradient(function(m) return m:var(2) end), 1e-14)
     assert.is_close({ { -0.3666666666666667, 0.0333333333333333, 0.8333333333333333 },
-      { 2.033333333333333, -1.9666666666666668, -0.5666666666666668 } }, gradient(function(m) return m:var() end), 1e-14)
+      { 2.033333333333333, -1.9666666666666668, -0.5666666666666668 } }, gradient(function(m)
+        return m:var() end), 1e-14)
   end)
   it("refuses dims", function() assert.error_matches(function() matrix():var(0) end, "dims start at 1") end)
 end)
@@ -77,7 +78,8 @@ describe("std", function()
   it("is the root of var", function()
     assert.is_close({ 1.5275252316519465, 5.07444578254611 }, matrix():std(2), 1e-14)
     assert.is_close({ { -0.43643578047198484, -0.10910894511799625, 0.5455447255899809 },
-      { -1.0838622059807226, 0.8867963503478639, 0.19706585563285864 } }, gradient(function(m) return m:std(2) end), 1e-14)
+      { -1.0838622059807226, 0.8867963503478639, 0.19706585563285864 } }, gradient(function(m)
+        return m:std(2) end), 1e-14)
   end)
   it("has gradient 0 where all are equal", function()
     local x = rl.ones({ 4 }, { dtype = "f64", requires_grad = true })
@@ -96,7 +98,8 @@ describe("norm", function()
   end)
   it("has PyTorch's gradient, and 0 at 0", function()
     assert.is_close({ { 0.2182178902359924, 0.4364357804719848, 0.8728715609439696 },
-      { -1.8343409898251715, 0.7861461384965021, -0.13102435641608368 } }, gradient(function(m) return m:norm(2) end), 1e-14)
+      { -1.8343409898251715, 0.7861461384965021, -0.13102435641608368 } }, gradient(function(m)
+        return m:norm(2) end), 1e-14)
     local x = rl.zeros({ 2 }, { requires_grad = true })
     x:norm():backward()
     assert.is_close({ 0, 0 }, x.grad)
@@ -127,7 +130,8 @@ describe("any", function()
 end)
 
 describe("large folds", function()
-  local shapes = { { 100000 }, { 3, 70000 }, { 70000, 3 }, { 300, 1000 }, { 2, 3, 5000, 7 }, { 20, 3, 40, 40 }, { 40000, 2, 2 } }
+  local shapes = { { 100000 }, { 3, 70000 }, { 70000, 3 }, { 300, 1000 }, { 2, 3, 5000, 7 }, { 20, 3, 40,
+    40 }, { 40000, 2, 2 } }
   it("agree however the dims lie, and with differences from the mean", function()
     for _, shape in ipairs(shapes) do
       local x = rl.randn(shape, f64)

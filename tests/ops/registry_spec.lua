@@ -1,4 +1,5 @@
--- Every row of the registry, with each of its samples, in every layout: what tests/support/rowchecks.lua asks.
+-- Every row of the registry, with each of its samples, in every layout: what tests/support/rowchecks.lua
+-- asks.
 local rl = require "rille"
 local cases = require "rille.testing.cases"
 local checks = require "support.rowchecks"
@@ -25,7 +26,8 @@ local function try(row, sample, number, layout, tally)
     local ok, answer = pcall(checks[name], case)
     rl.random_state(state)
     if not ok then
-      tally.wrong[#tally.wrong + 1] = ("%s, sample %d, %s, %s: %s"):format(row.name, number, layout, name, answer)
+      tally.wrong[#tally.wrong + 1] = ("%s, sample %d, %s, %s: %s"):format(row.name, number, layout, name,
+        answer)
     end
     if answer ~= false then tally.checked = tally.checked + 1 end
   end
@@ -53,7 +55,8 @@ describe("the registry", function()
     assert.are.equal("", table.concat(missing, " "))
   end)
   it("was walked through", function()
-    print(("\nops %d x layouts %d: %d cases, %d checked"):format(tally.rows, #cases.layouts, tally.cases, tally.checked))
+    print(("\nops %d x layouts %d: %d cases, %d checked"):format(tally.rows, #cases.layouts, tally.cases,
+      tally.checked))
     assert.is_true(tally.checked > tally.rows)
   end)
 end)

@@ -7,7 +7,8 @@ local inf, nan = math.huge, 0 / 0
 local X = { -3, -0.5, 0, 0.25, 2 }
 local POSITIVE = { 0.1, 0.5, 1, 3, 1000 }
 
----f at x is want in f64 to 1e-15 and in f32 to 3e-7 (two roundings); special values; shapes; the dtypes it refuses.
+---f at x is want in f64 to 1e-15 and in f32 to 3e-7 (two roundings); special values; shapes; the dtypes it
+---refuses.
 local function agrees(name, x, want, special, special_want)
   return function()
     local f = rl[name]
@@ -42,21 +43,24 @@ describe("abs", function()
 end)
 
 describe("sqrt", function()
-  it("is the root", agrees("sqrt", POSITIVE, { 0.31622776601683794, 0.7071067811865476, 1, 1.7320508075688772, 31.622776601683793 },
+  it("is the root", agrees("sqrt", POSITIVE, { 0.31622776601683794, 0.7071067811865476, 1,
+    1.7320508075688772, 31.622776601683793 },
     { 0, inf, -1, nan }, { 0, inf, nan, nan }))
   it("has slope 1 / (2 y)", function() assert.is_close({ 0.25, inf }, leaf_gradient("sqrt", { 4, 0 })) end)
   it("refuses integers", refuses_integers "sqrt")
 end)
 
 describe("log", function()
-  it("is the natural logarithm", agrees("log", POSITIVE, { -2.3025850929940455, -0.6931471805599453, 0, 1.0986122886681098, 6.907755278982137 },
+  it("is the natural logarithm", agrees("log", POSITIVE, { -2.3025850929940455, -0.6931471805599453, 0,
+    1.0986122886681098, 6.907755278982137 },
     { 0, inf, -1, nan }, { -inf, inf, nan, nan }))
   it("has slope 1 / x", function() assert.is_close({ 0.25, inf }, leaf_gradient("log", { 4, 0 })) end)
   it("refuses integers", refuses_integers "log")
 end)
 
 describe("log1p", function()
-  it("is ln(1 + x)", agrees("log1p", POSITIVE, { 0.09531017980432487, 0.4054651081081644, 0.6931471805599453, 1.3862943611198906, 6.90875477931522 },
+  it("is ln(1 + x)", agrees("log1p", POSITIVE, { 0.09531017980432487, 0.4054651081081644, 0.6931471805599453,
+    1.3862943611198906, 6.90875477931522 },
     { -1, inf, -2, nan }, { -inf, inf, nan, nan }))
   it("is exact near 0", function()
     assert.are.equal(1e-20, rl.log1p(rl.tensor({ 1e-20 }, f64)):item())
@@ -66,44 +70,55 @@ describe("log1p", function()
 end)
 
 describe("exp", function()
-  it("is e^x", agrees("exp", X, { 0.049787068367863944, 0.6065306597126334, 1, 1.2840254166877414, 7.38905609893065 },
+  it("is e^x", agrees("exp", X, { 0.049787068367863944, 0.6065306597126334, 1, 1.2840254166877414,
+    7.38905609893065 },
     { -inf, inf, nan, -1e4, 1e4 }, { 0, inf, nan, 0, inf }))
-  it("is its own slope", function() assert.is_close({ 1, math.exp(2) }, leaf_gradient("exp", { 0, 2 }), 1e-14) end)
+  it("is its own slope", function() assert.is_close({ 1, math.exp(2) }, leaf_gradient("exp", { 0, 2 }),
+    1e-14) end)
   it("refuses integers", refuses_integers "exp")
 end)
 
 describe("sigmoid", function()
-  it("is 1 / (1 + e^-x)", agrees("sigmoid", X, { 0.04742587317756678, 0.3775406687981454, 0.5, 0.5621765008857981, 0.8807970779778823 },
+  it("is 1 / (1 + e^-x)", agrees("sigmoid", X, { 0.04742587317756678, 0.3775406687981454, 0.5,
+    0.5621765008857981, 0.8807970779778823 },
     { -inf, inf, nan, -1e4, 1e4 }, { 0, 1, nan, 0, 1 }))
-  it("has slope y (1 - y)", function() assert.is_close({ 0.25, 0, 0 }, leaf_gradient("sigmoid", { 0, 1e3, -1e3 })) end)
+  it("has slope y (1 - y)", function() assert.is_close({ 0.25, 0, 0 }, leaf_gradient("sigmoid", { 0, 1e3,
+    -1e3 })) end)
   it("refuses integers", refuses_integers "sigmoid")
 end)
 
 describe("tanh", function()
-  it("is the hyperbolic tangent", agrees("tanh", X, { -0.9950547536867305, -0.46211715726000974, 0, 0.24491866240370913, 0.9640275800758169 },
+  it("is the hyperbolic tangent", agrees("tanh", X, { -0.9950547536867305, -0.46211715726000974, 0,
+    0.24491866240370913, 0.9640275800758169 },
     { -inf, inf, nan, 1e4 }, { -1, 1, nan, 1 }))
   it("has slope 1 - y^2", function() assert.is_close({ 1, 0 }, leaf_gradient("tanh", { 0, 1e3 })) end)
   it("refuses integers", refuses_integers "tanh")
 end)
 
 describe("erf", function()
-  it("is the error function", agrees("erf", X, { -0.9999779095030014, -0.5204998778130465, 0, 0.27632639016823696, 0.9953222650189527 },
+  it("is the error function", agrees("erf", X, { -0.9999779095030014, -0.5204998778130465, 0,
+    0.27632639016823696, 0.9953222650189527 },
     { -inf, inf, nan }, { -1, 1, nan }))
-  it("has slope 2 / sqrt(pi) at 0", function() assert.is_close({ 2 / math.sqrt(math.pi) }, leaf_gradient("erf", { 0 }), 1e-14) end)
+  it("has slope 2 / sqrt(pi) at 0", function() assert.is_close({ 2 / math.sqrt(math.pi) },
+    leaf_gradient("erf", { 0 }), 1e-14) end)
   it("refuses integers", refuses_integers "erf")
 end)
 
 describe("sin", function()
-  it("is the sine", agrees("sin", X, { -0.1411200080598672, -0.479425538604203, 0, 0.24740395925452294, 0.9092974268256817 },
+  it("is the sine", agrees("sin", X, { -0.1411200080598672, -0.479425538604203, 0, 0.24740395925452294,
+    0.9092974268256817 },
     { nan, 0 }, { nan, 0 }))
-  it("has slope cos x", function() assert.is_close({ 1, math.cos(2) }, leaf_gradient("sin", { 0, 2 }), 1e-14) end)
+  it("has slope cos x", function() assert.is_close({ 1, math.cos(2) }, leaf_gradient("sin", { 0, 2 }),
+    1e-14) end)
   it("refuses integers", refuses_integers "sin")
 end)
 
 describe("cos", function()
-  it("is the cosine", agrees("cos", X, { -0.9899924966004454, 0.8775825618903728, 1, 0.9689124217106447, -0.4161468365471424 },
+  it("is the cosine", agrees("cos", X, { -0.9899924966004454, 0.8775825618903728, 1, 0.9689124217106447,
+    -0.4161468365471424 },
     { nan, 0 }, { nan, 1 }))
-  it("has slope -sin x", function() assert.is_close({ 0, -math.sin(2) }, leaf_gradient("cos", { 0, 2 }), 1e-14) end)
+  it("has slope -sin x", function() assert.is_close({ 0, -math.sin(2) }, leaf_gradient("cos", { 0, 2 }),
+    1e-14) end)
   it("refuses integers", refuses_integers "cos")
 end)
 
@@ -115,19 +130,22 @@ end)
 
 describe("square", function()
   it("is x^2", agrees("square", { -3, 0.5, 0 }, { 9, 0.25, 0 }, { -inf, nan }, { inf, nan }))
-  it("takes integers", function() assert.are.same({ 9, 16 }, rl.square(rl.tensor({ -3, 4 }, { dtype = "i64" })):tolist()) end)
+  it("takes integers", function() assert.are.same({ 9, 16 }, rl.square(rl.tensor({ -3, 4 },
+    { dtype = "i64" })):tolist()) end)
   it("has slope 2 x", function() assert.is_close({ -6, 0 }, leaf_gradient("square", { -3, 0 })) end)
 end)
 
 describe("neg", function()
   it("is -x", agrees("neg", { -3, 0.5 }, { 3, -0.5 }, { inf, nan }, { -inf, nan }))
-  it("takes integers, and is the operator", function() assert.are.same({ 3, -4 }, (-rl.tensor({ -3, 4 }, { dtype = "i64" })):tolist()) end)
+  it("takes integers, and is the operator", function() assert.are.same({ 3, -4 }, (-rl.tensor({ -3, 4 },
+    { dtype = "i64" })):tolist()) end)
   it("has slope -1", function() assert.is_close({ -1, -1 }, leaf_gradient("neg", { -3, 0 })) end)
 end)
 
 describe("relu", function()
   it("is max(x, 0)", agrees("relu", X, { 0, 0, 0, 0.25, 2 }, { -inf, inf, nan }, { 0, inf, nan }))
-  it("has slope 0 up to 0, 1 above", function() assert.is_close({ 0, 0, 0, 1, 1 }, leaf_gradient("relu", X)) end)
+  it("has slope 0 up to 0, 1 above", function() assert.is_close({ 0, 0, 0, 1, 1 }, leaf_gradient("relu",
+    X)) end)
   it("refuses integers", refuses_integers "relu")
 end)
 

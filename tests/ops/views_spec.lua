@@ -1,7 +1,8 @@
 -- Rows that look at the same memory in another way.
 local rl = require "rille"
 
-local function grid() return rl.arange(24):to("f64"):reshape { 2, 3, 4 } end -- x[i][j][k] = 12 (i-1) + 4 (j-1) + k
+local function grid() return rl.arange(24):to("f64"):reshape { 2, 3,
+  4 } end -- x[i][j][k] = 12 (i-1) + 4 (j-1) + k
 local function shares(x, y) -- does a change of x show in y?
   local before = y:clone()
   rl.no_grad(function() x:add_(1) end)
@@ -19,7 +20,8 @@ describe("select", function()
     assert.is_close({ { 5, 6, 7, 8 }, { 17, 18, 19, 20 } }, x:select(2, 2))
     assert.is_close(x:select(3, 4), x:select(-1, -1))
     assert.is_true(shares(x, x:select(1, 2)))
-    assert.is_close({ { 0, 0 }, { 1, 2 } }, gradient(function(v) return v:select(1, 2) end, rl.ones({ 2, 2 }, { dtype = "f64" })))
+    assert.is_close({ { 0, 0 }, { 1, 2 } }, gradient(function(v) return v:select(1, 2) end,
+      rl.ones({ 2, 2 }, { dtype = "f64" })))
   end)
   it("refuses dims and places that are not there", function()
     assert.error_matches(function() grid():select(4, 1) end, "select: dim 4 is not among the 3 dims")
@@ -33,14 +35,17 @@ end)
 describe("narrow", function()
   it("takes some places of a dim, as a view", function()
     local x = grid()
-    assert.is_close({ { { 2, 3 }, { 6, 7 }, { 10, 11 } }, { { 14, 15 }, { 18, 19 }, { 22, 23 } } }, x:narrow(3, 2, 2))
+    assert.is_close({ { { 2, 3 }, { 6, 7 }, { 10, 11 } }, { { 14, 15 }, { 18, 19 }, { 22, 23 } } },
+      x:narrow(3, 2, 2))
     assert.is_close(x:narrow(2, 3, 1), x:narrow(-2, -1, 1))
     assert.are.same({ 2, 0, 4 }, x:narrow(2, 1, 0).shape)
     assert.is_true(shares(x, x:narrow(2, 2, 1)))
-    assert.is_close({ 0, 1, 2, 0 }, gradient(function(v) return v:narrow(1, 2, 2) end, rl.ones({ 4 }, { dtype = "f64" })))
+    assert.is_close({ 0, 1, 2, 0 }, gradient(function(v) return v:narrow(1, 2, 2) end,
+      rl.ones({ 4 }, { dtype = "f64" })))
   end)
   it("refuses what reaches beyond", function()
-    assert.error_matches(function() grid():narrow(2, 2, 3) end, "narrow: 3 places from 2 on do not lie in dim 2 of 2x3x4")
+    assert.error_matches(function() grid():narrow(2, 2, 3) end,
+      "narrow: 3 places from 2 on do not lie in dim 2 of 2x3x4")
     assert.error_matches(function() grid():narrow(2, 1, -1) end, "narrow: -1 places")
     assert.error_matches(function() grid():narrow(2, 0, 1) end, "positions start at 1")
     assert.error_matches(function() grid():narrow(2, 2, math.maxinteger) end, "do not lie in dim 2")
@@ -74,7 +79,8 @@ describe("t", function()
   it("transposes a matrix and leaves vectors alone", function()
     assert.is_close({ { 1, 3 }, { 2, 4 } }, rl.tensor({ { 1, 2 }, { 3, 4 } }):t())
     assert.is_close({ 1, 2 }, rl.tensor({ 1, 2 }):t())
-    assert.is_close({ { 1, 3 }, { 2, 4 } }, gradient(function(v) return v:t() end, rl.ones({ 2, 2 }, { dtype = "f64" })))
+    assert.is_close({ { 1, 3 }, { 2, 4 } }, gradient(function(v) return v:t() end,
+      rl.ones({ 2, 2 }, { dtype = "f64" })))
     assert.error_matches(function() grid():t() end, "t: x is 2x3x4, a matrix has two dims")
   end)
 end)
@@ -96,7 +102,8 @@ describe("reshape", function()
     assert.are.same({ 1, 1 }, rl.ones({}):reshape({ 1, -1 }).shape)
   end)
   it("refuses sizes that do not fill", function()
-    assert.error_matches(function() grid():reshape { 5, -1 } end, "reshape: 2x3x4 has 24 elements, which do not fill 5x4")
+    assert.error_matches(function() grid():reshape { 5, -1 } end,
+      "reshape: 2x3x4 has 24 elements, which do not fill 5x4")
     assert.error_matches(function() grid():reshape { -1, -1 } end, "one size may be -1")
     assert.error_matches(function() grid():reshape { -2, 12 } end, "size -2 at dim 1")
     assert.error_matches(function() rl.zeros({ 0 }):reshape { 0, -1 } end, "do not fill")
@@ -123,7 +130,8 @@ describe("unsqueeze", function()
     assert.are.same({ 1 }, rl.ones({}):unsqueeze(1).shape)
     assert.is_true(grid():transpose(1, 2):unsqueeze(2):squeeze(2):equal(grid():transpose(1, 2)))
     assert.error_matches(function() grid():unsqueeze(5) end, "unsqueeze: dim 5 is not among the 4 dims")
-    assert.error_matches(function() rl.ones({ 1, 1, 1, 1, 1, 1, 1, 1 }):unsqueeze(1) end, "has no room for a dim")
+    assert.error_matches(function() rl.ones({ 1, 1, 1, 1, 1, 1, 1, 1 }):unsqueeze(1) end,
+      "has no room for a dim")
   end)
 end)
 
@@ -145,7 +153,8 @@ describe("expand", function()
     assert.are.same({ 1, 0 }, y:stride())
     assert.is_close({ { 1, 2 }, { 1, 2 } }, rl.tensor({ 1, 2 }):expand { 2, -1 })
     assert.are.same({ 0, 2 }, rl.ones({ 1, 2 }):expand({ 0, 2 }).shape)
-    assert.is_close({ 21 }, gradient(function(v) return v:expand { 2, 3 } end, rl.ones({ 1 }, { dtype = "f64" })))
+    assert.is_close({ 21 }, gradient(function(v) return v:expand { 2, 3 } end,
+      rl.ones({ 1 }, { dtype = "f64" })))
   end)
   it("refuses other sizes, and writing into shared elements", function()
     assert.error_matches(function() rl.ones({ 2 }):expand { 3 } end, "expand: 2 does not stretch to 3")
@@ -156,8 +165,10 @@ end)
 
 describe("expand_as", function()
   it("stretches to another tensor's shape", function()
-    assert.is_close({ { 5, 5 }, { 6, 6 } }, rl.tensor({ { 5 }, { 6 } }):expand_as(rl.zeros({ 2, 2 }, { dtype = "i64" })))
-    assert.error_matches(function() rl.ones({ 2 }):expand_as(rl.ones { 3 }) end, "expand_as: 2 does not stretch to 3")
+    assert.is_close({ { 5, 5 }, { 6, 6 } }, rl.tensor({ { 5 }, { 6 } }):expand_as(rl.zeros({ 2, 2 },
+      { dtype = "i64" })))
+    assert.error_matches(function() rl.ones({ 2 }):expand_as(rl.ones { 3 }) end,
+      "expand_as: 2 does not stretch to 3")
   end)
 end)
 
@@ -171,8 +182,10 @@ describe("contiguous", function()
     local z = rl.randn({ 2, 3, 4, 5 }):contiguous { format = "channels_last" }
     assert.are.same({ 60, 1, 15, 3 }, z:stride())
     assert.is_true(z:equal(z:contiguous()))
-    assert.error_matches(function() x:contiguous { format = "channels_last" } end, "contiguous: channels_last needs four dims")
-    assert.error_matches(function() x:contiguous { format = "columns" } end, "it is one of: rowmajor channels_last")
+    assert.error_matches(function() x:contiguous { format = "channels_last" } end,
+      "contiguous: channels_last needs four dims")
+    assert.error_matches(function() x:contiguous { format = "columns" } end,
+      "it is one of: rowmajor channels_last")
   end)
 end)
 
@@ -181,7 +194,8 @@ describe("clone", function()
     local x = grid()
     assert.is_true(x:equal(x:clone()))
     assert.is_false(shares(x, x:clone()))
-    assert.are.same({ 60, 1, 15, 3 }, rl.ones({ 2, 3, 4, 5 }):contiguous({ format = "channels_last" }):clone():stride())
+    assert.are.same({ 60, 1, 15, 3 }, rl.ones({ 2, 3, 4,
+      5 }):contiguous({ format = "channels_last" }):clone():stride())
   end)
 end)
 

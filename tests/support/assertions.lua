@@ -29,7 +29,8 @@ local function is_close(state, arguments)
   end
   if worst > tolerance then
     local shape = rl.is_tensor(arguments[2]) and table.concat(arguments[2].shape, "x") or tostring(#got)
-    state.failure_message = ("%s: element %d is %.17g, wanted %.17g: off by %.3g, allowed %.3g"):format(shape, at, got[at], want[at], worst, tolerance)
+    local text = "%s: element %d is %.17g, wanted %.17g: off by %.3g, allowed %.3g"
+    state.failure_message = text:format(shape, at, got[at], want[at], worst, tolerance)
     return false
   end
   return true

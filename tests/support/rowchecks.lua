@@ -1,4 +1,5 @@
--- What must hold for every op, tried on one case (a row, a sample, a layout). Each check raises what is wrong.
+-- What must hold for every op, tried on one case (a row, a sample, a layout). Each check raises what is
+-- wrong.
 local rl = require "rille"
 local gradcheck = require "rille.testing.gradcheck"
 
@@ -47,7 +48,8 @@ local function close(want, got, tolerance, what)
   for o = 1, want.n do
     local a, b = want[o], got[o]
     if table.concat(a.shape, "x") ~= table.concat(b.shape, "x") then
-      error(("%s: output %d is %s, not %s"):format(what, o, table.concat(b.shape, "x"), table.concat(a.shape, "x")), 0)
+      error(("%s: output %d is %s, not %s"):format(what, o, table.concat(b.shape, "x"), table.concat(a.shape,
+        "x")), 0)
     end
     if not is_float(a) then
       if not a:equal(b) then error(("%s: output %d differs"):format(what, o), 0) end
@@ -55,7 +57,8 @@ local function close(want, got, tolerance, what)
       a, b = a:detach():double(), b:detach():double()
       local same = a:eq(b):logical_or(a:ne(a):logical_and(b:ne(b)))
       local off = ((a - b):abs() / rl.maximum(a:abs(), 1)):masked_fill(same, 0):max():item()
-      if not (off <= tolerance) then error(("%s: output %d is off by %.3g, allowed %.3g"):format(what, o, off, tolerance), 0) end
+      local text = "%s: output %d is off by %.3g, allowed %.3g"
+      if off ~= off or off > tolerance then error(text:format(what, o, off, tolerance), 0) end
     end
   end
 end
@@ -128,7 +131,8 @@ end
 function checks.plain_twin(case)
   if not case.row.plain then return false end
   local twin = assert(load("local rl = ...; return " .. case.row.plain))(rl)
-  close(outputs(case, case.bases, { call = twin }), outputs(case, case.bases), 1e-10, "against the plain form")
+  close(outputs(case, case.bases, { call = twin }), outputs(case, case.bases), 1e-10,
+    "against the plain form")
   close(gradients(case, { call = twin }), gradients(case), 1e-9, "gradient against the plain form")
 end
 
@@ -149,7 +153,21 @@ function checks.adds_up(case)
   for i, leaf in ipairs(wanted(case, x)) do both[i] = leaf.grad or rl.zeros(leaf.shape, { dtype = "f64" }) end
   close(doubled, both, 1e-12, "gradient of two walks")
   local ok, message = pcall(loss.backward, loss)
-  if ok or not message:find "walked back already" then error("a second walk without retain went through", 0) end
+  if ok or not message:find "walked back already" then error("a second walk without retain went through",
+    0) end
+end
+
+---One tensor as two inputs: both contributions arrive.
+function checks.same_tensor_twice(case)
+  local a, b = case.bases[1], case.bases[2]
+  local alike = b and not case.fixed[1] and not case.fixed[2] and #a.shape == #b.shape
+  for d = 1, alike and #a.shape or 0 do alike = alike and a.shape[d] == b.shape[d] end
+  if not has_gradient(case) or not alike then return false end
+  local apart = { a:clone():requires_grad_(), a:clone():requires_grad_(), table.unpack(case.bases, 3) }
+  local g = rl.grad(loss_of(outputs(case, apart)), { apart[1], apart[2] })
+  local x = a:clone():requires_grad_()
+  local twice = rl.grad(loss_of(outputs(case, { x, x, table.unpack(case.bases, 3) })), x)
+  close({ n = 1, g[1] + g[2] }, { n = 1, twice }, 1e-12, "one tensor as two inputs")
 end
 
 ---Gradients that arrive with unusual strides: transposed, and one number stretched.

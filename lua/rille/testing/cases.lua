@@ -1,7 +1,7 @@
 -- From a row's `samples` to calls: every float tensor in several layouts, with the same values in each.
 --
--- In a sample T{2, 3} stands for a random f64 tensor with elements away from 0 and from each other (lo, hi: their
--- range), I{4, max = 3} for positions 1 to 3 (i64), B{2, 3} for truth values. Everything else is itself.
+-- In a sample T{2, 3} stands for a random f64 tensor with elements away from 0 and from each other
+-- (lo, hi: their range), I{4, max = 3} for positions 1 to 3 (i64), B{2, 3} for truth values. Else: itself.
 local rl = require "rille"
 
 local cases = {}
@@ -133,7 +133,7 @@ local function scan(v, visit) -- every mark in v, in order
 end
 
 ---A call of `row` with `sample`, all float tensors laid out as `name` says; nil if no tensor can lie so.
----@return table? case bases: f64 tensors; fixed[i]: no gradient goes to base i; call(case, bases): the outputs
+---@return table? case bases: f64 tensors; fixed[i]: no gradient goes to base i
 function cases.make(row, sample, name)
   local self = setmetatable({ row = row, bases = {}, views = {}, fixed = {}, fresh = {} }, Case)
   local possible, argument = false, 0
@@ -144,7 +144,8 @@ function cases.make(row, sample, name)
       return function() return value end
     end
     local input = row.inputs[math.min(argument, #row.inputs)] or {}
-    local changed = input.in_place or (row.class == "inplace" and seed == 1) -- must not share its own elements
+    -- what is written to must not share its own elements
+    local changed = input.in_place or (row.class == "inplace" and seed == 1)
     local shape, view
     if not (changed and name == "expanded") then shape, view = layout[name](m.shape) end
     if shape then possible = true else shape, view = layout.contiguous(m.shape) end
@@ -172,7 +173,7 @@ end
 
 ---The row's outputs for bases of the case's shapes, seen through its layout.
 ---@param bases table tensors
----@param how? { copy: boolean, call: function } copy: contiguous copies instead of views; call: instead of the row
+---@param how? { copy: boolean, call: function } copy: contiguous copies, not views; call: not the row
 function Case:call(bases, how)
   how = how or {}
   local views = {}

@@ -72,7 +72,8 @@ end
 local function compare(input, where, got, want, tolerance)
   local off = math.abs(got - want)
   if off <= tolerance * math.max(1, math.abs(want)) then return end
-  error(("gradcheck: input %d, %s: backward gives %.12g, differences %.12g"):format(input, where, got, want), 0)
+  local text = "gradcheck: input %d, %s: backward gives %.12g, differences %.12g"
+  error(text:format(input, where, got, want), 0)
 end
 
 local function check_elements(value, k, x, gradient, tolerance)
@@ -96,12 +97,13 @@ end
 
 ---Compare the gradients that backward gives with differences of the values.
 ---
----Every f64 input is checked: all elements up to 64, six random directions above. The outputs are multiplied by a
----fixed random tensor and summed. Inputs are copied first: views and `expand` belong inside `f`.
----Raises: "gradcheck: input 2, element {1, 3}: backward gives ..., differences ..." at the first that is off.
+---Every f64 input is checked: all elements up to 64, six random directions above. The outputs are
+---multiplied by a fixed random tensor and summed. Inputs are copied first: views and `expand` belong
+---inside `f`.
+---Raises: "gradcheck: input 2, element {1, 3}: backward gives ..., differences ..." at the first.
 ---@param f fun(...): ... tensors in, tensors out; may ignore or pass on inputs that are no tensors
 ---@param inputs any[] `n` counts them if some are nil
----@param opts? { tolerance: number, fixed: table<integer, boolean> } relative above 1 (1e-7); inputs left alone
+---@param opts? { tolerance: number, fixed: table<integer, boolean> } relative above 1, 1e-7; inputs to skip
 ---@return boolean true
 local function gradcheck(f, inputs, opts)
   opts = opts or {}

@@ -1,5 +1,5 @@
--- What tensors get on the Lua side: the operators a + b, 2 * x, x ^ 2, -x (numbers on either side), and short names
--- for what the rows already do.
+-- What tensors get on the Lua side: the operators a + b, 2 * x, x ^ 2, -x (numbers on either side), and
+-- short names for what the rows already do.
 local core = require "rille.core"
 
 local operators = {}
@@ -21,10 +21,12 @@ local function split(x, size, dim)
   local total, pieces, at = x:size(dim), {}, 1
   if type(size) == "table" then
     for i, n in ipairs(size) do
-      if at + n - 1 > total then error(("split: the sizes add up to more than %d, dim %d"):format(total, dim), 2) end
+      if at + n - 1 > total then error("split: the sizes add up to more than " .. total, 2) end
       pieces[i], at = core.narrow(x, dim, at, n), at + n
     end
-    if at ~= total + 1 then error(("split: the sizes add up to %d, dim %d has %d"):format(at - 1, dim, total), 2) end
+    if at ~= total + 1 then
+      error(("split: the sizes add up to %d, dim %d has %d"):format(at - 1, dim, total), 2)
+    end
     return pieces
   end
   if math.type(size) ~= "integer" or size < 1 then error("split: size is a whole number from 1", 2) end
