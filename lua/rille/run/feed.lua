@@ -10,7 +10,6 @@ Feed.__index = Feed
 
 local FIELDS = { "augment", "classes", "dir", "drop_last", "leave_out", "mean", "on_bad", "phantom", "std",
   "threads" }
-local PHANTOM = { train = 600, val = 100, test = 200, seed = 1 }
 local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
 
 local function check(recipe)
@@ -37,18 +36,18 @@ end
 
 -- Where a phantom of this kind lies; drawn when it is not there yet. A folder without its mark was cut short.
 local function phantom(recipe, o)
-  local p = paths.lay_over(paths.copy(PHANTOM), recipe.data.phantom or {})
+  local p = recipe.data.phantom
   local height, width = height_and_width(recipe.options.size)
-  p.size = p.size or math.max(height, width)
+  local size = p.size or math.max(height, width)
   local cache = os.getenv "XDG_CACHE_HOME"
   local parent = cache and cache ~= "" and cache .. "/rille" or o.out .. "/data"
-  local dir = ("%s/phantom-%d-%d-%d-%d-%d"):format(parent, p.size, p.train, p.val, p.test, p.seed)
+  local dir = ("%s/phantom-%d-%d-%d-%d-%d"):format(parent, size, p.train, p.val, p.test, p.seed)
   if files.kind(dir .. "/whole") then return dir end
   o.say(("drawing the chest phantom once: %d images of %d pixels into %s"):format(p.train + p.val + p.test,
-    p.size, dir))
+    size, dir))
   files.make_folder(parent)
   local part = ("%s.part-%d"):format(dir, core.pid())
-  rl.data.phantom(part, { train = p.train, val = p.val, test = p.test, size = p.size, seed = p.seed })
+  rl.data.phantom(part, { train = p.train, val = p.val, test = p.test, size = size, seed = p.seed })
   files.write(part .. "/whole", "drawn\n")
   if not os.rename(part, dir) and not files.kind(dir .. "/whole") then
     error(('data: "%s" cannot be put in place; remove what lies there'):format(dir), 0)

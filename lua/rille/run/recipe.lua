@@ -8,6 +8,8 @@ local stage = require "rille.run.stage"
 local recipe = {}
 
 local FIELDS = { "cache", "data", "forward", "losses", "models", "options", "presets", "report", "stages" }
+-- How the phantom is drawn where no data is given; its size is the recipe's unless one is set.
+local PHANTOM = { train = 600, val = 100, test = 200, seed = 1 }
 local PLAIN = { size = 128, channels = 1, batch = 16 } -- what every recipe has, if it says nothing
 
 -- Where recipes lie: here, beside the library in the source tree, and where they are installed.
@@ -167,7 +169,7 @@ function recipe.put(tree, path, value, is_text)
     paths.put(s, { table.unpack(names, 3) }, value, o)
     stage.check(s, tree.losses)
   elseif names[1] == "data" then
-    o.may_add = function(list) return #list <= 2 end
+    o.may_add = function(list) return #list == 1 or list[1] == "augment" or list[2] == "size" end
     paths.put(tree.data, { table.unpack(names, 2) }, value, o)
   else
     paths.put(tree.options, names, value, o)
@@ -208,7 +210,7 @@ end
 function recipe.resolve(r, o)
   local R = r.table
   local tree = { options = paths.lay_over(paths.copy(PLAIN), R.options or {}),
-    data = paths.copy(R.data or {}), over = {},
+    data = paths.lay_over({ phantom = paths.copy(PHANTOM) }, R.data or {}), over = {},
     stages = {}, losses = R.losses }
   r.preset, r.set = o.preset or "desk", o.set or {}
   apply_preset(r, tree, r.preset)

@@ -9,7 +9,9 @@ R.data = { phantom = { train = 12, val = 6, test = 6 }, augment = { flip = 0.5 }
 
 function R.models(o)
   return {
-    encoder = nn.Sequential(nn.Conv2d(o.channels, o.width, 3, { padding = 1 }), nn.ReLU()),
+    encoder = nn.Sequential(nn.Conv2d(o.channels, o.width, 3, { padding = 1 }), nn.BatchNorm2d(o.width),
+      nn.ReLU()),
+    drop = nn.Dropout(0.25),
     class = nn.Linear(o.width, o.classes),
     gaze = nn.Conv2d(o.width, 1, 1),
   }
@@ -18,7 +20,7 @@ end
 function R.forward(m, batch)
   return {
     features = function() return m.encoder(batch.image) end,
-    class = function(y) return m.class(y.features:mean { -2, -1 }) end,
+    class = function(y) return m.class(m.drop(y.features:mean { -2, -1 })) end,
     gaze = function(y) return m.gaze(y.features) end,
   }
 end
