@@ -27,7 +27,8 @@ typedef enum shape {
   Y_AU_II,
   U_AB,
   U_X,
-  SUM
+  SUM,
+  DOT
 } shape;
 
 typedef void (*any)(void);
@@ -54,7 +55,8 @@ typedef struct row {
   void (*)(uint8_t *, const real *, const real *, size_t): U_AB, \
   void (*)(uint8_t *, const real *, size_t): U_X, \
   default: OTHER)
-#define SUM_SHAPE(real, f) _Generic((f), void (*)(double *, const real *, size_t): SUM, default: OTHER)
+#define SUM_SHAPE(real, f) _Generic((f), void (*)(double *, const real *, size_t): SUM, \
+  void (*)(double *, const real *, const real *, size_t): DOT, default: OTHER)
 
 #define CALLS(real, type) \
 static void call_##type(shape s, any f, void *y, void *const *in, const uint8_t *u, int add, size_t n) { \
@@ -74,6 +76,7 @@ static void call_##type(shape s, any f, void *y, void *const *in, const uint8_t 
   case U_AB: ((void (*)(uint8_t *, const real *, const real *, size_t))f)(y, a, b, n); break; \
   case U_X: ((void (*)(uint8_t *, const real *, size_t))f)(y, a, n); break; \
   case SUM: ((void (*)(double *, const real *, size_t))f)(y, a, n); break; \
+  case DOT: ((void (*)(double *, const real *, const real *, size_t))f)(y, a, b, n); break; \
   case OTHER: break; \
   } \
 }
@@ -84,10 +87,12 @@ CALLS(double, f64)
 #define MEMBER(name, type) (((const rl_kernels *)0)->name##_##type)
 static const row rows[] = {
 /* a sum is told by its f32 form: in f64 it looks like y from x */
-#define SUMS(name) (SUM_SHAPE(float, MEMBER(name, f32)) == SUM)
+#define SUMS(name) SUM_SHAPE(float, MEMBER(name, f32))
 #define RL_KERNEL(name, args)                                                                                \
-  {#name, offsetof(rl_kernels, name##_f32), SUMS(name) ? SUM : SHAPE(float, MEMBER(name, f32)), false},      \
-      {#name, offsetof(rl_kernels, name##_f64), SUMS(name) ? SUM : SHAPE(double, MEMBER(name, f64)), true},
+  {#name, offsetof(rl_kernels, name##_f32), SUMS(name) ? SUMS(name) : SHAPE(float, MEMBER(name, f32)),       \
+   false},                                                                                                   \
+      {#name, offsetof(rl_kernels, name##_f64), SUMS(name) ? SUMS(name) : SHAPE(double, MEMBER(name, f64)),  \
+       true},
 #include "kernels/kernels.def"
 #undef RL_KERNEL
 };
@@ -95,7 +100,7 @@ static const row rows[] = {
 /* Of sums: `_into` rows add to n numbers, the others write one. */
 static bool is_single(const row *r) {
   size_t len = strlen(r->name);
-  return r->shape == SUM && !(len > 5 && strcmp(r->name + len - 5, "_into") == 0);
+  return r->shape == DOT || (r->shape == SUM && !(len > 5 && strcmp(r->name + len - 5, "_into") == 0));
 }
 
 static uint64_t draws;
@@ -163,7 +168,7 @@ static void run(const row *r, const rl_kernels *k, void *y, const args *a, int a
 
 static size_t width_of(const row *r) { /* of an output element */
   if (r->shape == U_AB || r->shape == U_X) return 1;
-  return r->wide || r->shape == SUM ? 8 : 4;
+  return r->wide || r->shape == SUM || r->shape == DOT ? 8 : 4;
 }
 
 static int try_once(const row *r, const rl_kernels *plain, const rl_kernels *k, size_t n, size_t shift,
