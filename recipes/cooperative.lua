@@ -9,31 +9,36 @@ local R = {}
 R.options = { -- as they stand: preset desk
   size = 96, -- pixels; height and width alike, or { height, width }
   channels = 1, -- grey images; DenseNet repeats them three times
-  network = 121, -- DenseNet-121 or -201
+  densenet = { blocks = { 6, 12, 24, 16 }, growth = 32, initial = 64 }, -- DenseNet-121
   width = 0.25, -- of the Res-SE U-Net, against the published one
   margin = 1, -- of the triplet loss
   dropout = 0.25,
   lr = 1e-3,
   batch = 16,
-  epochs = { embed = 6, diagnose = 10, gaze = 12, fuse = 12 },
+  ends = { embed = { epochs = 6 }, diagnose = { epochs = 12 }, gaze = { epochs = 12 }, fuse = { epochs = 12 } },
 }
 
 R.presets = {
   paper = {
-    size = { 320, 256 }, network = 201, width = 1, lr = 1e-4,
-    epochs = { embed = 50, diagnose = 10, gaze = 50, fuse = 10 },
+    size = { 320, 256 }, width = 1, lr = 1e-4,
+    densenet = { blocks = { 6, 12, 48, 32 }, growth = 32, initial = 64 },
+    ends = { embed = { epochs = 50 }, diagnose = { epochs = 10 }, gaze = { epochs = 50 }, fuse = { epochs = 10 } },
     stages = { embed = { batch = 32 } },
   },
   tiny = {
-    size = 32, network = 121, width = 0.0625, batch = 4,
-    epochs = { embed = 1, diagnose = 1, gaze = 1, fuse = 1 },
+    size = 64, width = 0.0625, batch = 4,
+    densenet = { blocks = { 2, 2, 2, 2 }, growth = 8, initial = 16 },
+    ends = { embed = { steps = 10 }, diagnose = { steps = 10 }, gaze = { steps = 10 }, fuse = { steps = 10 } },
+    data = { phantom = { train = 24, val = 8, test = 12 } },
   },
 }
 
-R.data = { augment = {} } -- as published: none
+-- As published: no augmentation. The phantom stands in for a folder of one's own (--data DIR).
+R.data = { augment = {}, phantom = { train = 300, val = 60, test = 300 } }
 
 function R.models(o)
-  local densenet = models["densenet" .. o.network] { classes = o.classes }
+  local d = o.densenet
+  local densenet = models.DenseNet { blocks = d.blocks, growth = d.growth, initial = d.initial, classes = o.classes }
   return {
     densenet = densenet,
     res_se = models.ResSEEncoder { channels = o.channels, width = o.width },
@@ -70,12 +75,12 @@ function R.stages(o)
   local adam = { "Adam", lr = o.lr }
   return {
     -- name       trains                    losses            gate    optimiser  ends
-    { "embed",    "densenet.features.",     { triplet = 1 },  "none", adam,      { epochs = o.epochs.embed } },
-    { "diagnose", "densenet.",              { ce = 1 },       "none", adam,      { epochs = o.epochs.diagnose },
+    { "embed",    "densenet.features.",     { triplet = 1 },  "none", adam,      o.ends.embed },
+    { "diagnose", "densenet.",              { ce = 1 },       "none", adam,      o.ends.diagnose,
       watch = { classify = "logits" } },
-    { "gaze",     "res_se. decoder. head.", { kl = 1 },       "none", adam,      { epochs = o.epochs.gaze },
+    { "gaze",     "res_se. decoder. head.", { kl = 1 },       "none", adam,      o.ends.gaze,
       watch = { saliency = "map" } },
-    { "fuse",     "fusion.",                { ce_fused = 1 }, "none", adam,      { epochs = o.epochs.fuse },
+    { "fuse",     "fusion.",                { ce_fused = 1 }, "none", adam,      o.ends.fuse,
       watch = { classify = "fused" } },
   }
 end

@@ -30,6 +30,10 @@ end
 ---  in
 ---  order), layer[i], members[layer] (places)
 function measure.take(who, grads, ctx)
+  if not ctx.params then -- by hand, at the prompt: parameters are known by their places
+    ctx.params = {}
+    for i = 1, #grads[1] do ctx.params[i] = tostring(i) end
+  end
   if #grads ~= #ctx.losses or #grads[1] ~= #ctx.params then
     error(("%s: %d lists of %d gradients for %d losses and %d parameters"):format(who, #grads, #grads[1],
       #ctx.losses,

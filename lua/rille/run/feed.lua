@@ -66,8 +66,7 @@ function Feed.open(recipe, o)
     counts = {} }, Feed)
   self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
   self.dir = dir or phantom(recipe, o)
-  local classes = recipe.data.classes or not dir and { "normal", "chf", "pneumonia" } or nil
-  self.set = rl.data.open(self.dir, { classes = classes, leave_out = recipe.data.leave_out })
+  self.set = rl.data.open(self.dir, { classes = recipe.data.classes, leave_out = recipe.data.leave_out })
   self.classes = self.set.classes
   for _, split in ipairs { "train", "val", "test" } do self.counts[split] = self.set:count(split) end
   if self.counts.train == 0 then
