@@ -29,16 +29,24 @@ function Sequential:append(m)
   return self
 end
 
+-- Whether a module is known to keep no handle of what it takes and gives.
+local function is_quiet(m)
+  if rawget(m, "_hooks") then return false end
+  if getmetatable(m) ~= Sequential then return m.keeps_nothing end
+  for _, child in ipairs(m) do
+    if not is_quiet(child) then return false end
+  end
+  return #m == #m._fields
+end
+
 -- Runs children in definition order. A result that only this function has seen is let go once the next layer
--- has used it, if both layers are known to keep no handle of it (`keeps_nothing`, no hooks); the graph holds
--- its own count.
+-- has used it, if both layers are quiet; the graph holds its own count.
 function Sequential:forward(x)
   local fresh = false -- x was made here, and nobody else can hold its handle
   for _, key in ipairs(self._fields) do
     local m = rawget(self, key)
     if class.is(m, Module) then
-      local y = m(x)
-      local quiet = m.keeps_nothing and not rawget(m, "_hooks")
+      local y, quiet = m(x), is_quiet(m)
       if rawequal(y, x) then
         fresh = fresh and quiet
       else

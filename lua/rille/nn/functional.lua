@@ -6,7 +6,7 @@ local F = {}
 
 -- Distances between one anchor's map and every map of the batch, along the width axis alone: B x C x H.
 local function width_distances(x, a)
-  local d = x - x:narrow(1, a, 1) + 1e-6
+  local d = x:narrow(1, a, 1) - x + 1e-6
   return core.sqrt((d * d):sum(-1))
 end
 
