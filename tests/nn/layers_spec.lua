@@ -1,31 +1,11 @@
 -- Layers against PyTorch 2.13: what a state dict of its weights gives. Ops have their own specs; here it is
 -- about settings, modes, buffers and names.
 local rl = require "rille"
+local formula = require "support.formula"
 local nn = rl.nn
+local wave, code = formula.wave, formula.code
 
--- Values by formula, so that others can make the same: v[i] = sin(1.3 i p + p) scale + shift.
-local function wave(p, shape, scale, shift)
-  local n, v = 1, {}
-  for _, s in ipairs(shape) do n = n * s end
-  for i = 1, n do v[i] = math.sin(1.3 * i * p + p) * (scale or 1) + (shift or 0) end
-  return rl.tensor(v, { dtype = "f64" }):reshape(shape):contiguous()
-end
-
-local function filled(m)
-  local state, p = {}, 0
-  for _, s in ipairs(m:named_state()) do
-    p = p + 1
-    state[s.name] = s.kind == "parameter" and wave(p, s.tensor.shape, 0.5) or s.tensor
-  end
-  m:load_state_dict(state)
-  return m
-end
-
-local function code(t) -- one number that every element moves
-  local sum = 0
-  for i, v in ipairs(t:reshape({ -1 }):tolist()) do sum = sum + v * math.cos(i) end
-  return sum
-end
+local function filled(m) return formula.fill(m, function() return 0.5, 0 end) end
 
 describe("layers", function()
   it("agree with PyTorch over two training steps of batch norm and then in evaluation", function()

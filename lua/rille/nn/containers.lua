@@ -2,7 +2,6 @@
 -- in files.
 
 local core = require "rille.core"
-local class = require "rille.util.class"
 local Module = require "rille.nn.module"
 
 local function add(self, who, ...)
@@ -45,7 +44,7 @@ function Sequential:forward(x)
   local fresh = false -- x was made here, and nobody else can hold its handle
   for _, key in ipairs(self._fields) do
     local m = rawget(self, key)
-    if class.is(m, Module) then
+    if Module.is_module(m) then
       local y, quiet = m(x), is_quiet(m)
       if rawequal(y, x) then
         fresh = fresh and quiet

@@ -24,7 +24,10 @@ function Module:extend(name)
   return C
 end
 
-local function is_module(v) return class.is(v, Module) end
+-- a mark: a second copy of this file, as test runners make, knows the first one's objects
+Module.is_rille_module = true
+
+local function is_module(v) return type(v) == "table" and v.is_rille_module == true end
 
 local function is_leaf_with_gradient(v) return core.is_tensor(v) and v.requires_grad and v.is_leaf end
 

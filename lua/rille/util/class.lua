@@ -27,17 +27,4 @@ function class.new(name, base)
   })
 end
 
----@param object any
----@param C table
----@return boolean is whether `object` was made by C or by a class below it
-function class.is(object, C)
-  if type(object) ~= "table" then return false end
-  local at = getmetatable(object)
-  while type(at) == "table" do
-    if rawequal(at, C) then return true end
-    at = rawget(at, "base")
-  end
-  return false
-end
-
 return class
