@@ -1,13 +1,15 @@
 -- Ten f64 steps of every stage of the cooperative recipe at `tiny`, by the runner's own step function.
 -- As a script: rille tests/twin/cooperative.lua DIR writes the start weights and the batches there, for cooperative.py.
--- As a module: returns a function that gives { stage = { ten losses } }.
+-- As a module: losses(folder) -> { stage = { ten losses } }, and the data it is meant for.
 local rl = require "rille"
 local build = require "rille.run.build"
 local recipe = require "rille.run.recipe"
 local trial = require "rille.run.trial"
 
 local STEPS = 10
-local SETS = { "dropout=0", "size=64", "batch=6" } -- masks are not shared with the twin; 2x2 maps at the bottom
+local SETS = { "dropout=0", "batch=6" } -- dropout's masks are not shared with the twin
+
+local DATA = { train = 36, val = 6, test = 6, size = 64, seed = 5 }
 
 local function to_f64(batch)
   for _, name in ipairs { "image", "saliency" } do batch[name] = batch[name]:to "f64" end
@@ -55,11 +57,11 @@ end
 
 if arg and arg[0] and arg[0]:find("twin/cooperative.lua", 1, true) then
   local dir = assert(arg[1], "give a folder")
-  rl.data.phantom(dir .. "/data", { train = 36, val = 6, test = 6, size = 64, seed = 5 })
+  rl.data.phantom(dir .. "/data", DATA)
   local got = losses(dir .. "/data", function(name, tensors)
     assert(rl.io.save(dir .. "/" .. name .. ".safetensors", tensors))
   end)
   for _, name in ipairs(build.sorted_names(got)) do print(name, table.concat(got[name], " ")) end
 end
 
-return losses
+return { losses = losses, data = DATA }

@@ -10,15 +10,15 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from models import Decoder, Fusion, Head, ResSE, batch_triplet, densenet, saliency_kl
+from models import Decoder, DenseNet, Fusion, Head, ResSE, batch_triplet, saliency_kl
 
 
 class Net(nn.Module):
     def __init__(self, width):
         super().__init__()
-        self.densenet = densenet(121)
-        self.res_se, self.decoder = ResSE(width), Decoder(width, 1024)
-        self.head, self.fusion = Head(width), Fusion(1024, int(64 * width), dropout=0)
+        self.densenet = DenseNet((2, 2, 2, 2), growth=8, initial=16)
+        self.res_se, self.decoder = ResSE(width), Decoder(width, self.densenet.width)
+        self.head, self.fusion = Head(width), Fusion(self.densenet.width, int(64 * width), dropout=0)
 
 
 def embed(net, b):

@@ -21,16 +21,16 @@ class DenseLayer(nn.Module):
 class DenseNet(nn.Module):
     """features(x) ends before the last ReLU and includes norm5; tap() also gives denseblock4's output, F4."""
 
-    def __init__(self, blocks, classes=3, channels=3):
+    def __init__(self, blocks, classes=3, channels=3, growth=32, initial=64):
         super().__init__()
         f = nn.Module()
-        f.conv0, f.norm0 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        width = 64
+        f.conv0, f.norm0 = nn.Conv2d(channels, initial, 7, 2, 3, bias=False), nn.BatchNorm2d(initial)
+        width = initial
         for b, layers in enumerate(blocks, 1):
             block = nn.Module()
             for l in range(1, layers + 1):
-                block.add_module(f"denselayer{l}", DenseLayer(width))
-                width += 32
+                block.add_module(f"denselayer{l}", DenseLayer(width, growth))
+                width += growth
             f.add_module(f"denseblock{b}", block)
             if b < len(blocks):
                 t = nn.Module()
@@ -38,7 +38,7 @@ class DenseNet(nn.Module):
                 f.add_module(f"transition{b}", t)
                 width //= 2
         f.norm5 = nn.BatchNorm2d(width)
-        self.features, self.classifier, self.blocks = f, nn.Linear(width, classes), blocks
+        self.features, self.classifier, self.blocks, self.width = f, nn.Linear(width, classes), blocks, width
 
     def tap(self, x):
         f = self.features
@@ -66,7 +66,8 @@ def densenet(kind, **options):
 class SE(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.fc1, self.fc2 = nn.Linear(c, c // 16, bias=False), nn.Linear(c // 16, c, bias=False)
+        r = c // min(16, c)
+        self.fc1, self.fc2 = nn.Linear(c, r, bias=False), nn.Linear(r, c, bias=False)
 
     def forward(self, x):
         s = torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))
