@@ -203,6 +203,17 @@ local function lay_over_stages(stages, over, losses)
   end
 end
 
+---The table of another recipe, afresh: what a recipe of the same family starts from (rl.recipe "cooperative").
+---A change in that other file is taken up by new runs only; a running one watches its own file.
+---@param name string
+---@return table R
+function recipe.base(name)
+  local file = recipe.find(name)
+  local text, why = files.read(file)
+  if not text then error("recipe: " .. tostring(why), 0) end
+  return recipe.evaluate(text, file)
+end
+
 ---Resolve options and stages of an evaluated recipe.
 ---@param r table recipe with .table and .file
 ---@param o { preset: string?, set: string[]? }
