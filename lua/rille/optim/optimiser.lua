@@ -55,27 +55,43 @@ function Optimiser:start(who, params, options)
   for i = 1, #self.params do self.state[i] = { step = 0 } end
 end
 
--- The first group whose pattern takes the name; without one, plain values.
-local function settings(self, i)
-  for _, g in ipairs(self.groups) do
-    if g.accepts(self.names[i]) then return g.lr_scale, g.weight_decay or self.weight_decay end
+-- The number of the first group whose pattern takes the name (0: none), twice that plus one for f64:
+-- parameters of one kind share rate and decay. Worked out anew when other names have been set.
+local function kinds(self)
+  if self.kinds_of ~= self.names then
+    self.kinds_of, self.kinds = self.names, {}
+    for i, p in ipairs(self.params) do
+      local group = 0
+      for n = #self.groups, 1, -1 do
+        if self.groups[n].accepts(self.names[i]) then group = n end
+      end
+      self.kinds[i] = 2 * group + (p.dtype == "f64" and 1 or 0)
+    end
   end
-  return 1, self.weight_decay
+  return self.kinds
+end
+
+local function bundle(self, step, kind)
+  local g = self.groups[kind // 2] or {}
+  return {
+    params = {}, grads = {}, places = {}, step = step, lr = self.lr * (g.lr_scale or 1),
+    weight_decay = g.weight_decay or self.weight_decay,
+  }
 end
 
 -- Parameters that share all numbers of the step go into one C call.
 local function sorted(self, grads)
-  local bundles, by_key = {}, {}
+  local bundles, by_key, of = {}, {}, kinds(self)
+  local many = 2 * #self.groups + 2
   for i, p in ipairs(self.params) do
     local g
     if grads then g = grads[i] else g = p.grad end
     if g then
-      local scale, decay = settings(self, i)
-      local key = ("%d %.17g %.17g %s"):format(self.state[i].step, scale, decay, p.dtype)
+      local step = self.state[i].step
+      local key = step * many + of[i]
       local b = by_key[key]
       if not b then
-        b = { params = {}, grads = {}, places = {}, step = self.state[i].step, lr = self.lr * scale,
-          weight_decay = decay }
+        b = bundle(self, step, of[i])
         by_key[key], bundles[#bundles + 1] = b, b
       end
       local n = #b.params + 1
