@@ -58,6 +58,7 @@ describe("gradprom", function()
     local u, r = run(gating.gradprom { scope = "layer" }, conflict, 1)
     assert.is_close({ { 3, 4 }, { 3 }, { 7 } }, u)
     assert.same({ 0, 1 }, { r["layer.net.a.open"], r["layer.net.b.open"] })
+    assert.same({ 0.5, nil }, { r.open, r["layer.head.open"] })
   end)
   it("reads several auxiliaries in four ways", function()
     local case = { { { 1, 0 }, { 0 }, { 0 } }, { { 1, 0 }, { 0 }, { 0 } }, { { -3, 1 }, { 0 }, { 1 } } }

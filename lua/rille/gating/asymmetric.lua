@@ -75,13 +75,15 @@ return function(rule)
     local decisions = { by_layer = {} }
     local weights
     if rule.scope == "layer" then
-      local by_layer, total = {}, 0
+      local by_layer, total, n = {}, 0, 0
       for _, layer in ipairs(m.layers) do
         local open
         by_layer[layer], open = decide(rule, m, main, aux, sum, layer)
-        decisions.by_layer[layer], total = open, total + open
+        if measure.against(m, main, sum, layer).count > 0 then -- others have nothing to decide
+          decisions.by_layer[layer], total, n = open, total + open, n + 1
+        end
       end
-      decisions.open = total / #m.layers
+      decisions.open = n > 0 and total / n or 1
       weights = per_tensor(m, main, function(i) return by_layer[m.layer[i]] end)
     else
       local one
