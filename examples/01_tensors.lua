@@ -1,4 +1,5 @@
--- Tensors: making them, looking at them, arithmetic with broadcasting. Positions count from 1, ranges hold both ends.
+-- Tensors: making them, looking at them, arithmetic with broadcasting. Positions count from 1, ranges
+-- hold both ends.
 local rl = require "rille"
 
 local x = rl.tensor { { 1, 2, 3 }, { 4, 5, 6 } }

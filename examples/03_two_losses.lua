@@ -1,4 +1,5 @@
--- Two losses, one forward pass, one walk back: do their gradients agree on the shared weights, and who may move them?
+-- Two losses, one forward pass, one walk back: do their gradients agree on the shared weights, and
+-- who may move them?
 local rl = require "rille"
 local nn = rl.nn
 rl.manual_seed(3)

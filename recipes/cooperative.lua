@@ -1,5 +1,5 @@
--- Does the diagnosis gain from where radiologists look, when both are learnt in stages, each on the frozen features of
--- the one before?   Qiu, Rivaz, Xiao, arXiv:2403.16970.
+-- Does the diagnosis gain from where radiologists look, when both are learnt in stages, each on the frozen
+-- features of the one before?   Qiu, Rivaz, Xiao, arXiv:2403.16970.
 -- rille run cooperative
 local rl = require "rille"
 local models = rl.models
@@ -15,20 +15,29 @@ R.options = { -- as they stand: preset desk
   dropout = 0.25,
   lr = 1e-3,
   batch = 16,
-  ends = { embed = { epochs = 6 }, diagnose = { epochs = 12 }, gaze = { epochs = 12 }, fuse = { epochs = 12 } },
+  ends = {
+    embed = { epochs = 6 },  diagnose = { epochs = 12 },
+    gaze =  { epochs = 12 }, fuse =     { epochs = 12 },
+  },
 }
 
 R.presets = {
   paper = {
     size = { 320, 256 }, width = 1, lr = 1e-4,
     densenet = { blocks = { 6, 12, 48, 32 }, growth = 32, initial = 64 },
-    ends = { embed = { epochs = 50 }, diagnose = { epochs = 10 }, gaze = { epochs = 50 }, fuse = { epochs = 10 } },
+    ends = {
+      embed = { epochs = 50 }, diagnose = { epochs = 10 },
+      gaze =  { epochs = 50 }, fuse =     { epochs = 10 },
+    },
     stages = { embed = { batch = 32 } },
   },
   tiny = {
     size = 64, width = 0.0625, batch = 4,
     densenet = { blocks = { 2, 2, 2, 2 }, growth = 8, initial = 16 },
-    ends = { embed = { steps = 10 }, diagnose = { steps = 10 }, gaze = { steps = 10 }, fuse = { steps = 10 } },
+    ends = {
+      embed = { steps = 10 }, diagnose = { steps = 10 },
+      gaze =  { steps = 10 }, fuse =     { steps = 10 },
+    },
     data = { phantom = { train = 24, val = 8, test = 12 } },
   },
 }
@@ -38,13 +47,17 @@ R.data = { augment = {}, phantom = { train = 300, val = 60, test = 300 } }
 
 function R.models(o)
   local d = o.densenet
-  local densenet = models.DenseNet { blocks = d.blocks, growth = d.growth, initial = d.initial, classes = o.classes }
+  local densenet = models.DenseNet {
+    blocks = d.blocks, growth = d.growth, initial = d.initial, classes = o.classes,
+  }
   return {
     densenet = densenet,
     res_se = models.ResSEEncoder { channels = o.channels, width = o.width },
     decoder = models.ResSEDecoder { features = densenet.width, width = o.width },
     head = models.SaliencyHead { width = o.width },
-    fusion = models.FusionClassifier { features = densenet.width, width = o.width, classes = o.classes, dropout = o.dropout },
+    fusion = models.FusionClassifier {
+      features = densenet.width, width = o.width, classes = o.classes, dropout = o.dropout,
+    },
   }
 end
 
@@ -65,7 +78,9 @@ end
 R.cache = { "F4", "pooled" } -- kept per image while all that makes them is frozen
 
 R.losses = {
-  triplet = function(y, batch, _, o) return rl.batch_triplet_loss(y.embedding, batch.label, { margin = o.margin }) end,
+  triplet = function(y, batch, _, o)
+    return rl.batch_triplet_loss(y.embedding, batch.label, { margin = o.margin })
+  end,
   ce = function(y, batch) return rl.cross_entropy(y.logits, batch.label) end,
   ce_fused = function(y, batch) return rl.cross_entropy(y.fused, batch.label) end,
   kl = function(y, batch) return rl.saliency_kl(y.map, batch.saliency) end,

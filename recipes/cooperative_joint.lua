@@ -1,8 +1,9 @@
--- What do the stages of `cooperative` gain against training both tasks at once, and does a gate help the joint training?
+-- What do the stages of `cooperative` gain against training both tasks at once, and does a gate help the
+-- joint training?
 -- Baseline of Qiu, Rivaz, Xiao, arXiv:2403.16970 (uncertainty weighting); GradProm, arXiv:2501.01114.
--- rille run cooperative_joint                            uncertainty weighting, the published baseline
--- rille run cooperative_joint --set method=equal         the plain sum
--- rille run cooperative_joint --set method=gradprom      the gaze gradient only while it agrees with the diagnosis
+-- rille run cooperative_joint                       uncertainty weighting, the published baseline
+-- rille run cooperative_joint --set method=equal    the plain sum
+-- rille run cooperative_joint --set method=gradprom the gaze gradient only while it agrees with the diagnosis
 local rl = require "rille"
 local nn = rl.nn
 
@@ -14,7 +15,8 @@ R.presets.paper.ends = { joint = { epochs = 40 } }
 R.presets.paper.stages = { joint = { batch = 6 } }
 R.presets.tiny.ends = { joint = { steps = 10 } }
 
--- CE / s^2 + ln(s + 1) + KL / 2 + ln 2, s = exp(a) with a learnt from 0; the gaze task's own s stays 1, as released.
+-- CE / s^2 + ln(s + 1) + KL / 2 + ln 2, s = exp(a) with a learnt from 0; the gaze task's own s stays 1, as
+-- released.
 local Uncertainty = nn.Module:extend("Uncertainty")
 
 function Uncertainty:init() self.a = rl.zeros({ 1 }, { requires_grad = true }) end

@@ -4,5 +4,5 @@ local here = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = here .. "/?.lua;" .. here .. "/../?.lua;" .. package.path
 _G.RILLE_ROOT = here .. "/.."
 require "support.assertions"
-if #arg == 0 then arg[1] = here end
+if #arg == 0 then _G.arg = { [0] = arg[0], here } end
 require "busted.runner" { standalone = false, pattern = "_spec", output = "utfTerminal" }

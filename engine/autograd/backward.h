@@ -9,10 +9,10 @@ typedef struct rl_walk {
   rl_tensor *const *loss;
   rl_tensor *const *seed; /* the losses' own gradients; NULL: 1 each, and every loss has one element */
   int nx;
-  rl_tensor *const *x; /* what gradients are wanted for; NULL: every leaf, and one loss: the gradient is added
-                          to leaf->grad */
-  rl_tensor *
-      *out;    /* nloss * nx, loss by loss; filled with counted tensors, zeros where a loss does not reach */
+  /* what gradients are wanted for; NULL: every leaf, and one loss: the gradient is added to leaf->grad */
+  rl_tensor *const *x;
+  /* nloss * nx, loss by loss; filled with counted tensors, zeros where a loss does not reach */
+  rl_tensor **out;
   bool retain; /* keep what nodes saved, for a second walk */
 } rl_walk;
 

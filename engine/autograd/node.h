@@ -40,8 +40,8 @@ typedef struct rl_node {
 
 /* Takes the memory for a call's node, before its forward writes anything. */
 rl_status rl_node_reserve(rl_node **out, const rl_call *c);
-/* Fills it from the finished call and hangs it on the outputs; `given`: the inputs as the caller gave them.
- * Cannot fail. */
+/* Fills it from the finished call and hangs it on the outputs; `given`: the inputs as the caller gave
+** them. Cannot fail. */
 void rl_node_record(rl_node *n, rl_call *c, rl_tensor *const *given);
 rl_node *rl_node_retain(rl_node *n);
 void rl_node_drop(rl_node *n); /* takes NULL; no recursion, however long the chain */

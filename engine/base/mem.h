@@ -5,8 +5,8 @@
 
 #include "rille.h"
 
-/* 64-byte aligned; contents undefined (NaN pattern when RILLE_POISON is set in the build). bytes 0 gives a
- * block too. */
+/* 64-byte aligned; contents undefined (NaN pattern when RILLE_POISON is set in the build). bytes 0 gives
+** a block too. */
 rl_status rl_mem_alloc(void **out, size_t bytes);
 void rl_mem_free(void *block, size_t bytes); /* `bytes` as given to alloc; takes NULL */
 

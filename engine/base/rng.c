@@ -7,8 +7,8 @@ static rl_stream default_stream = {.seed = 1, .stream = RL_STREAM_DEFAULT};
 
 void rl_philox(uint64_t seed, uint32_t stream, uint32_t step, uint32_t sample, uint64_t quad,
                uint32_t out[4]) {
-  /* The paper has 64 key bits and 128 counter bits: the stream shares a word with the element's upper half.
-   */
+  /* The paper has 64 key bits and 128 counter bits: the stream shares a word with the element's upper
+  ** half. */
   uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
   uint32_t c0 = (uint32_t)quad, c1 = (uint32_t)(quad >> 32) ^ (stream << 16), c2 = sample, c3 = step;
   for (int round = 0; round < 10; round++) {

@@ -49,12 +49,13 @@ typedef struct rl_conv_pass {
   int64_t scale[2];             /* source pixels per grid step */
   int64_t taps;                 /* how many; their places in the source, and in the weight: */
   const int64_t *tap_y, *tap_x, *tap_at;
-  int64_t y0, x0, reach, bw, bc; /* the copy: first row and column relative to the point, rows from the first
-                                         tap to the last, width, elements from pixel to pixel */
-  int64_t runs, depth;           /* taps as the micro-kernel takes them: thin neighbours join to one */
-  ptrdiff_t *run;                /* offset of each in the copy */
-  bool flip;                     /* weight's channels change places: backward */
-  int64_t kernel, wc;            /* positions and input channels of the weight as stored */
+  /* the copy: first row and column relative to the point, rows from the first tap to the last, width, elements
+  ** from pixel to pixel */
+  int64_t y0, x0, reach, bw, bc;
+  int64_t runs, depth; /* taps as the micro-kernel takes them: thin neighbours join to one */
+  ptrdiff_t *run;      /* offset of each in the copy */
+  bool flip;           /* weight's channels change places: backward */
+  int64_t kernel, wc;  /* positions and input channels of the weight as stored */
   const rl_prologue *px;
   const void *weight, *bias;
   void *packed;

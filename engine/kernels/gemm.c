@@ -1,6 +1,5 @@
 /* Cuts a product into blocks and runs them: over rows and columns, and over the inner dimension only where
- *that is long
- ** and C small; then at fixed places, at most 8 partial products, added in their order. */
+** that is long and C small; then at fixed places, at most 8 partial products, added in their order. */
 #include "kernels/gemm.h"
 
 #include "base/mem.h"
@@ -31,7 +30,7 @@ static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step *
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Bytes of one worker: a copied tile of A (all of the block's where A must be turned), and a slice of the
- * block's panels unless they are packed for all. */
+** block's panels unless they are packed for all. */
 static size_t scratch_size(const plan *p, bool packed) {
   int64_t rows = p->g->ta && p->rows > p->k->tile_rows ? p->rows : p->k->tile_rows;
   int64_t a = rows * (RL_GEMM_DEPTH + 64 / (int64_t)p->size);
@@ -40,8 +39,7 @@ static size_t scratch_size(const plan *p, bool packed) {
 }
 
 /* Blocks of 28 rows balance better below 1000 rows, larger ones amortise more above; columns are cut when
- *rows alone give
- ** too few blocks. */
+** rows alone give too few blocks. */
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
   int64_t tile = p->k->tile_rows, flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2);

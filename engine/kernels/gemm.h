@@ -1,6 +1,6 @@
 /* gemm.h: matrix products of our own, f32 and f64, with what convolution and normalisation hang on them.
-** The grid of blocks depends on the shape and the kernel set only: the same bits for any number of threads.
- */
+** The grid of blocks depends on the shape and the kernel set only: the same bits for any number of
+** threads. */
 #ifndef RL_KERNELS_GEMM_H
 #define RL_KERNELS_GEMM_H
 
@@ -24,9 +24,8 @@ typedef struct rl_gemm_back {
   double *sums; /* [2][n] */
 } rl_gemm_back;
 
-/* C[m x n] = beta C + op(A)[m x k] op(B)[k x n] + bias, row-major; ta: A is stored k x m, tb: B is stored n x
-*k.
-** beta 0 does not read C; k 0 gives beta C + bias. C may not overlap A or B.
+/* C[m x n] = beta C + op(A)[m x k] op(B)[k x n] + bias, row-major; ta: A is stored k x m, tb: B is stored
+** n x k. beta 0 does not read C; k 0 gives beta C + bias. C may not overlap A or B.
 ** batch: that many products, each operand `stride` elements further (0: shared). */
 typedef struct rl_gemm {
   rl_dtype dtype; /* RL_F32 or RL_F64 */
@@ -40,8 +39,8 @@ typedef struct rl_gemm {
   rl_prologue pa, pb; /* pa only where ta is false, pb only where tb is false */
   int64_t batch;      /* 0 counts as 1 */
   int64_t stride_a, stride_b, stride_c;
-  const rl_gemm_back
-      *back; /* or NULL; then ta is false, pa, bias and batch are not used, c and beta are ignored */
+  /* or NULL; then ta is false, pa, bias and batch are not used, c and beta are ignored */
+  const rl_gemm_back *back;
 } rl_gemm;
 
 /* RL_ENOMEM before anything is written. */

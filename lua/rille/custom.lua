@@ -1,5 +1,5 @@
--- rl.custom: an op written in Lua. A pair of functions is registered once; a call keeps only the tensors given to
--- ctx:save and plain values, no closure, so a graph never holds on to more than its backward reads.
+-- rl.custom: an op written in Lua. A pair of functions is registered once; a call keeps only the tensors
+-- given to ctx:save and plain values, no closure, so a graph never holds on to more than its backward reads.
 local core = require "rille.core"
 
 local Context = {}
@@ -18,7 +18,8 @@ local function plain_values(name, ctx)
   for key, value in pairs(ctx) do
     if key ~= "_saved" then
       if not PLAIN[type(value)] then
-        error(("%s: ctx.%s is a %s; keep tensors with ctx:save, and only numbers, text and booleans as fields"):format(name, key, type(value)), 0)
+        error(("%s: ctx.%s is a %s; keep tensors with ctx:save, and only numbers, text and booleans as "
+          .. "fields"):format(name, key, type(value)), 0)
       end
       values[key] = value
     end
@@ -29,7 +30,8 @@ end
 ---Make an op from a forward and a backward written in Lua.
 ---
 ---forward(ctx, ...) gets the call's arguments and returns one new tensor; nothing in it is recorded.
----backward(ctx, dy) returns one gradient per tensor argument, in order (nil where there is none), shaped as that argument.
+---backward(ctx, dy) returns one gradient per tensor argument, in order (nil where there is none), shaped as
+---that argument.
 ---Raises: when backward returns something of another shape; what the two functions raise themselves.
 ---@param def { name: string, forward: function, backward: function }
 ---@return fun(...): rille.Tensor

@@ -47,7 +47,8 @@ describe("the graph", function()
     assert.is_false(rl.no_grad(function() return (x * x).requires_grad end))
     pcall(rl.no_grad, function() error "stop" end)
     assert.is_true((x * x).requires_grad)
-    assert.error_matches(function() x:detach():sum():backward() end, "does not depend on anything that requires a gradient")
+    assert.error_matches(function() x:detach():sum():backward() end,
+      "does not depend on anything that requires a gradient")
   end)
   it("runs hooks, which may change a gradient", function()
     local x = leaf { 1, 2 }
@@ -69,8 +70,9 @@ describe("the graph", function()
     assert.error_matches(function() (x * x)[1] = 3 end, "cannot be changed in place")
   end)
   it("names the layer's path when a gradient fails", function()
-    local guard <close> = rl.enter "encoder"
-    assert.error_matches(function() return leaf { 1, 2 } + leaf { 1, 2, 3 } end, "encoder: add: 2 and 3 do not broadcast")
+    local _ <close> = rl.enter "encoder"
+    assert.error_matches(function() return leaf { 1, 2 } + leaf { 1, 2, 3 } end,
+      "encoder: add: 2 and 3 do not broadcast")
   end)
 end)
 
@@ -104,9 +106,12 @@ describe("custom", function()
     assert.are.equal(before, rl.memory().live)
   end)
   it("says what is wrong with a backward of another shape, and passes errors on", function()
-    local bad = rl.custom { name = "bad", forward = function(_, x) return x * 1 end, backward = function() return rl.tensor({ 1 }) end }
-    assert.error_matches(function() bad(leaf { 1, 2 }):sum():backward() end, "must return a gradient of 2 for input 1")
-    local broken = rl.custom { name = "broken", forward = function(_, x) return x * 1 end, backward = function() error "no way" end }
+    local function forward(_, x) return x * 1 end
+    local function wrong() return rl.tensor({ 1 }) end
+    local bad = rl.custom { name = "bad", forward = forward, backward = wrong }
+    assert.error_matches(function() bad(leaf { 1, 2 }):sum():backward() end,
+      "must return a gradient of 2 for input 1")
+    local broken = rl.custom { name = "broken", forward = forward, backward = function() error "no way" end }
     assert.error_matches(function() broken(leaf { 1 }):sum():backward() end, "no way")
     assert.error_matches(function() rl.custom { forward = print } end, "custom: needs")
   end)

@@ -1,6 +1,5 @@
 /* gemm_check: products against plain loops in double, over awkward sizes, on every rung, with 1 to 4 threads
- *giving the
- ** same bytes and nothing written outside C. */
+** giving the same bytes and nothing written outside C. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/status.h"

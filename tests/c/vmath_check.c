@@ -1,6 +1,5 @@
 /* vmath_check: the f32 mathematics of every rung against libm in double, with an asserted bound in units of
- *the
- ** last place. Strides through all 2^32 floats; `vmath_check full` tries every one (minutes). */
+** the last place. Strides through all 2^32 floats; `vmath_check full` tries every one (minutes). */
 #include "kernels/kernels.h"
 
 #include <float.h>

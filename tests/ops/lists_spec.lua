@@ -45,7 +45,8 @@ describe("lists", function()
   it("refuses lists that do not fit", function()
     local one, two = rl.tensor { 1 }, rl.tensor { 1, 2 }
     assert.error_matches(function() rl.gram { { one }, {} } end, "gram: list 1 has 1 tensors, list 2 has 0")
-    assert.error_matches(function() rl.list_dot({ one }, { two }) end, "tensor 1 is 1 f32 in list 1 and 2 f32 in list 2")
+    assert.error_matches(function() rl.list_dot({ one }, { two }) end,
+      "tensor 1 is 1 f32 in list 1 and 2 f32 in list 2")
   end)
 end)
 

@@ -1,5 +1,5 @@
--- Ten f64 steps of every stage of the cooperative recipe, as the runner makes them, follow a PyTorch twin whose losses are
--- kept in tests/golden (tests/twin/cooperative.py says how to make them again).
+-- Ten f64 steps of every stage of the cooperative recipe, as the runner makes them, follow a PyTorch twin
+-- whose losses are kept in tests/golden (tests/twin/cooperative.py says how to make them again).
 local json = require "rille.util.json"
 local rl = require "rille"
 local root = _G.RILLE_ROOT
@@ -15,7 +15,8 @@ describe("the cooperative recipe", function()
     local got = twin.losses(dir)
     os.execute(("rm -r %q"):format(dir))
     for _, stage in ipairs { "embed", "diagnose", "gaze", "fuse" } do
-      assert.is_close(want[stage], got[stage], 1e-8) -- rounding differs in order only; Adam divides small by small
+      -- rounding differs in order only; Adam divides small by small
+      assert.is_close(want[stage], got[stage], 1e-8)
     end
   end)
 end)

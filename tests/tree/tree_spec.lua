@@ -1,4 +1,5 @@
--- The tree is the architecture: who may include what, how long files are, and that every spec mirrors something.
+-- The tree is the architecture: who may include what, how long files are, and that every spec mirrors
+-- something.
 local root = _G.RILLE_ROOT
 
 local function list(pattern)

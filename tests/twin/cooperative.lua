@@ -1,5 +1,6 @@
 -- Ten f64 steps of every stage of the cooperative recipe at `tiny`, by the runner's own step function.
--- As a script: rille tests/twin/cooperative.lua DIR writes the start weights and the batches there, for cooperative.py.
+-- As a script: rille tests/twin/cooperative.lua DIR writes the start weights and the batches there, for
+-- cooperative.py.
 -- As a module: losses(folder) -> { stage = { ten losses } }, and the data it is meant for.
 local rl = require "rille"
 local build = require "rille.run.build"
@@ -32,7 +33,8 @@ end
 ---@param data string a data set's folder
 ---@param dump? fun(name: string, tensors: table) gets the start weights and every batch
 local function losses(data, dump)
-  local run = trial.open(recipe.load("cooperative", { preset = "tiny", set = SETS }), { data = data, seed = 1, quiet = true })
+  local tiny = recipe.load("cooperative", { preset = "tiny", set = SETS })
+  local run = trial.open(tiny, { data = data, seed = 1, quiet = true })
   for _, m in pairs(run.models) do m:to "f64" end
   if dump then
     local weights = {}
@@ -47,7 +49,8 @@ local function losses(data, dump)
     out[s.name] = {}
     each_batch(run, k, function(batch, n)
       if dump then
-        dump(("%d-%s-%02d"):format(k, s.name, n), { image = batch.image, saliency = batch.saliency, label = batch.label })
+        local kept = { image = batch.image, saliency = batch.saliency, label = batch.label }
+        dump(("%d-%s-%02d"):format(k, s.name, n), kept)
       end
       out[s.name][n] = trial.step(run, batch).total
     end)

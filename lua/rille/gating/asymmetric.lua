@@ -1,7 +1,7 @@
 -- What the rules with a main loss have in common: weights of the auxiliary gradients from their cosines with
 -- the main one, by group of parameters, and the record of it.
--- A parameter that the main loss does not reach takes no part: each loss that reaches it moves it with full
--- weight.
+-- A parameter that the main loss does not reach takes no part: each loss that reaches it moves it with
+-- full weight.
 
 local core = require "rille.core"
 local measure = require "rille.gating.measure"

@@ -1,14 +1,14 @@
--- cosine: auxiliary gradients weighed by, or admitted for, their agreement with the main one. Source:
--- arXiv:1812.02224.
+-- cosine: auxiliary gradients weighed by, or admitted for, their agreement with the main one.
+-- Source: arXiv:1812.02224.
 
 local asymmetric = require "rille.gating.asymmetric"
 local check = require "rille.util.check"
 
 ---Make a gate that follows the auxiliary gradients only while they agree with the main one.
 ---
----Update: weighted: grads[main] + sum of max(0, s_k) grads[k]; unweighted: + grads[k] where s_k > floor. s_k
----is the         cosine of grads[main] and grads[k] over the parameters that both reach; a parameter that the
----main loss does not         reach gets every other gradient whole.
+---Update: weighted: grads[main] + sum of max(0, s_k) grads[k]; unweighted: + grads[k] where s_k > floor.
+---        s_k is the cosine of grads[main] and grads[k] over the parameters that both reach; a parameter that
+---        the main loss does not reach gets every other gradient whole.
 ---Shape:  grads[k][i] and update[i]: as parameter i. Cosines in f64; nothing is flattened.
 ---Units:  the cosine has none; it lies in [-1, 1], and is 0 if either norm is 0.
 ---Record: as gradprom's, with lambda = 1.

@@ -7,19 +7,20 @@ local defaults = { mode = "hard", lambda = 1, floor = 0, reading = "each", scope
 
 ---Make the gate. s_k is the cosine of grads[main] and grads[k] over all parameters that both reach.
 ---
----Update: grads[main] + sum of lambda f(s_k) grads[k]; hard: f = 1 if s >= floor, else 0; soft: f = max(0,
----s).         A parameter that the main loss does not reach gets every other gradient whole, without lambda.
+---Update: grads[main] + sum of lambda f(s_k) grads[k]; hard: f = 1 if s >= floor, else 0; soft:
+---        f = max(0, s). A parameter that the main loss does not reach gets every other gradient whole,
+---        without lambda.
 ---        reading, for several auxiliaries: "each" on its own s_k; "any": all if one agrees; "all": all if
---- all agree;        "joint": one cosine, with the sum of lambda_k grads[k].
+---        all agree; "joint": one cosine, with the sum of lambda_k grads[k].
 ---        scope "layer": one decision per layer instead of one for all.
 ---Shape:  grads[k][i] and update[i]: as parameter i. Cosines in f64; nothing is flattened.
 ---Units:  s has none; it lies in [-1, 1], and is 0 if either norm is 0 (a hard gate is then open).
----Record: cos, open (share of what was admitted), norm_main, norm_aux (of sum lambda_k grads[k]), ratio; per
----layer.
+---Record: cos, open (share of what was admitted), norm_main, norm_aux (of sum lambda_k grads[k]), ratio;
+---        per layer.
 ---Raises: "gating.gradprom: ..." without a main loss, or when a gradient is not finite.
 ---Source: arXiv:2501.01114; soft is its lemma, the readings are ours.
----@param opts? { mode: string, lambda: number|table<string, number>, floor: number, reading: string, scope:
----  string }
+---@param opts? { mode: string, lambda: number|table<string, number>, floor: number, reading: string,
+---  scope: string }
 ---  default "hard", 1, 0, "each", "all"; layers = false: no record per layer
 ---@return fun(grads: rille.Tensor[][], ctx: table): rille.Tensor[], table update; record
 return function(opts)

@@ -27,17 +27,15 @@ end
 ---@param grads rille.Tensor[][]
 ---@param ctx table
 ---@return table m K, gram[i] (flat K x K), reached[i][k], shared[i] (how many losses reach it), layers (names
----  in
----  order), layer[i], members[layer] (places)
+---  in order), layer[i], members[layer] (places)
 function measure.take(who, grads, ctx)
   if not ctx.params then -- by hand, at the prompt: parameters are known by their places
     ctx.params = {}
     for i = 1, #grads[1] do ctx.params[i] = tostring(i) end
   end
   if #grads ~= #ctx.losses or #grads[1] ~= #ctx.params then
-    error(("%s: %d lists of %d gradients for %d losses and %d parameters"):format(who, #grads, #grads[1],
-      #ctx.losses,
-      #ctx.params), 0)
+    error(("%s: %d lists of %d gradients for %d losses and %d parameters"):format(
+      who, #grads, #grads[1], #ctx.losses, #ctx.params), 0)
   end
   local m = { K = #grads, gram = core.gram(grads), reached = {}, shared = {}, layers = {}, layer = {},
     members = {}, all = {} }

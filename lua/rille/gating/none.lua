@@ -8,7 +8,7 @@ local measure = require "rille.gating.measure"
 ---
 ---Update: sum over k of grads[k].
 ---Record: with two losses their cosine and norms, over the parameters that both reach; the first, or the main
----one, is norm_main.
+---        one, is norm_main.
 ---@param opts? { layers: boolean } record per layer, default true
 ---@return fun(grads: rille.Tensor[][], ctx: table): rille.Tensor[], table update; record
 return function(opts)

@@ -56,13 +56,13 @@ end
 
 ---Make the gate.
 ---
----Update: for each loss i, its gradient g loses its component along every other g_j, in turn, where <g, g_j>
----< 0 (g_j         as it was); the sum over i. Computed in weights of the original gradients, from their
----inner products in f64.         Parameters that one loss alone reaches get its gradient whole.
+---Update: for each loss i, its gradient g loses its component along every other g_j, in turn, where
+---        <g, g_j> < 0 (g_j as it was); the sum over i. Computed in weights of the original gradients, from
+---        their inner products in f64. Parameters that one loss alone reaches get its gradient whole.
 ---Record: cuts (projections made), conflicts (share of pairs with a negative product); with two losses cos
----and norms.
----Source: Yu et al. 2020, arXiv:2001.06782. The order is random by step: option order = "given" keeps that of
----names.
+---        and norms.
+---Source: Yu et al. 2020, arXiv:2001.06782. The order is random by step: option order = "given" keeps that
+---        of names.
 ---@param opts? { order: string, seed: integer, layers: boolean } default "random", 0, true
 ---@return fun(grads: rille.Tensor[][], ctx: table): rille.Tensor[], table update; record
 return function(opts)

@@ -30,8 +30,8 @@ end
 ---Mean, median, standard deviation (n - 1; nil for one value) of the values that are defined; `undefined`
 ---counts the others (false or NaN).
 ---@param list (number|false)[]
----@return { n: integer, undefined: integer, mean: number?, median: number?, std: number?, min: number?, max:
----  number? }
+---@return { n: integer, undefined: integer, mean: number?, median: number?, std: number?, min: number?,
+---  max: number? }
 function statistics.summary(list)
   local v, left_out = defined(list)
   local out = { n = #v, undefined = left_out }

@@ -1,6 +1,6 @@
 -- DenseNet-121 and -201 (Huang et al. 2017, arXiv:1608.06993), with the parameter names of the common
--- ImageNet checkpoints. A dense layer is BN, ReLU, 1x1, BN, ReLU, 3x3; its maps are appended behind its
--- input.
+-- ImageNet checkpoints. A dense layer is BN, ReLU, 1x1, BN, ReLU, 3x3; its maps are appended behind
+-- its input.
 
 local core = require "rille.core"
 local check = require "rille.util.check"
@@ -139,8 +139,7 @@ local defaults = {
 }
 
 ---@param opts table blocks (layers of each), classes 1000, channels 3, growth 32, initial 64, bottleneck 4,
----  fused true
----  (one op per dense block; false: op by op, the same up to rounding)
+---  fused true (one op per dense block; false: op by op, the same up to rounding)
 function DenseNet:init(opts)
   local o = check.options("DenseNet", opts, defaults)
   if type(o.blocks) ~= "table" or #o.blocks == 0 then

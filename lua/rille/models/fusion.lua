@@ -23,8 +23,8 @@ function FusionClassifier:init(opts)
   self.fc2 = nn.Linear(o.hidden, check.integer(who, "classes", o.classes, 1))
 end
 
----What the classifier reads of the maps: small enough to keep for a whole data set while both networks are
----frozen.
+---What the classifier reads of the maps: small enough to keep for a whole data set while both networks
+---are frozen.
 function FusionClassifier:pool(f5, d1) -- luacheck: ignore self
   local z = core.mean(f5, { -2, -1 })
   return d1 and core.cat({ z, core.mean(d1, { -2, -1 }) }, { dim = 2 }) or z

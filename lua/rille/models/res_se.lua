@@ -37,8 +37,8 @@ end
 ---@class rille.ResSEEncoder: rille.Module
 local ResSEEncoder = nn.Module:extend("ResSEEncoder")
 
----@param opts? table channels 1, width 1, se true (false: without squeeze and excitation), shortcut "conv" or
----  "identity"
+---@param opts? table channels 1, width 1, se true (false: without squeeze and excitation), shortcut "conv"
+---  or "identity"
 function ResSEEncoder:init(opts)
   local o = check.options("ResSEEncoder", opts, { channels = 1, width = 1, se = true, shortcut = "conv" })
   check.integer("ResSEEncoder", "channels", o.channels, 1)

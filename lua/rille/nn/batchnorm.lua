@@ -8,8 +8,8 @@ local Module = require "rille.nn.module"
 ---Normalise each channel.
 ---
 ---Training: by mean and biased variance of the batch; running = (1 - momentum) running + momentum batch,
----where the running variance takes the unbiased one. momentum = false: the plain average over all batches
----seen.
+---where the running variance takes the unbiased one. momentum = false: the plain average over all
+---batches seen.
 ---@class rille.BatchNorm: rille.Module
 local BatchNorm = Module:extend("BatchNorm")
 
@@ -43,8 +43,8 @@ function BatchNorm:count_batch()
   if not self._momentum then self._batch.momentum = 1 / self.num_batches_tracked:item() end
 end
 
----The options rl.batch_norm takes in the present mode. Counts the batch in training mode: call once per
----forward.
+---The options rl.batch_norm takes in the present mode. Counts the batch in training mode: call
+---once per forward.
 ---@return table options
 function BatchNorm:options()
   if not self.running_mean then return self._batch end

@@ -1,5 +1,5 @@
--- Sequential, ModuleList, ModuleDict: modules that hold modules. Positions count from 1 in Lua, names from 0
--- in files.
+-- Sequential, ModuleList, ModuleDict: modules that hold modules. Positions count from 1 in Lua, names
+-- from 0 in files.
 
 local core = require "rille.core"
 local Module = require "rille.nn.module"
@@ -14,8 +14,8 @@ local function add(self, who, ...)
   end
 end
 
----Modules one after another: each takes what the one before it gave. seq[1] is the first, called "0" in
----files.
+---Modules one after another: each takes what the one before it gave. seq[1] is the first, called
+---"0" in files.
 ---@class rille.Sequential: rille.Module
 local Sequential = Module:extend("Sequential")
 
@@ -75,8 +75,8 @@ function ModuleList:append(m)
   return self
 end
 
----Modules by name, in alphabetical order: what a recipe's models are put into, so that paths begin with their
----names.
+---Modules by name, in alphabetical order: what a recipe's models are put into, so that paths begin with
+---their names.
 ---@class rille.ModuleDict: rille.Module
 local ModuleDict = Module:extend("ModuleDict")
 

@@ -7,8 +7,8 @@ local Module = require "rille.nn.module"
 
 ---2-d convolution.
 ---
----Shape:  N x in_channels x H x W -> N x out_channels x H' x W', H' = (H + 2 padding - dilation (kernel - 1)
----- 1) // stride + 1.
+---Shape:  N x in_channels x H x W -> N x out_channels x H' x W',
+---        H' = (H + 2 padding - dilation (kernel - 1) - 1) // stride + 1.
 ---Start:  weight (O, I / groups, kH, kW) and bias uniform in +-1 / sqrt(fan_in), as in PyTorch.
 ---Raises: "Conv2d: ..." for sizes out of range and unknown options.
 ---@class rille.Conv2d: rille.Module

@@ -4,8 +4,8 @@ local core = require "rille.core"
 local check = require "rille.util.check"
 local Module = require "rille.nn.module"
 
----In training mode each element becomes 0 with probability p, and the others are divided by 1 - p; else x
----itself.
+---In training mode each element becomes 0 with probability p, and the others are divided by 1 - p; else
+---x itself.
 ---@class rille.Dropout: rille.Module
 local Dropout = Module:extend("Dropout")
 

@@ -1,5 +1,5 @@
--- nn.init: first values of parameters, drawn from the default random stream. All write into the tensor and
--- return it.
+-- nn.init: first values of parameters, drawn from the default random stream. All write into the tensor
+-- and return it.
 -- Sources: He et al. 2015, arXiv:1502.01852 (kaiming); Glorot and Bengio, AISTATS 2010 (xavier).
 
 local core = require "rille.core"
@@ -21,8 +21,8 @@ local function fill(t, f, factor, shift)
   return t
 end
 
----Run f(...) while layers start with zeros and nn.init draws nothing: for models whose weights come from
----elsewhere.
+---Run f(...) while layers start with zeros and nn.init draws nothing: for models whose weights come
+---from elsewhere.
 ---@param f function
 ---@return any results of f
 function init.skip(f, ...)
@@ -34,8 +34,8 @@ function init.skip(f, ...)
   return table.unpack(results, 2, results.n)
 end
 
----How many inputs and outputs one output and one input meet: the product of O,I,H,W without the first, or
----second.
+---How many inputs and outputs one output and one input meet: the product of O,I,H,W without the first,
+---or second.
 ---@return integer fan_in, integer fan_out
 function init.fans(t)
   local shape = t.shape

@@ -15,8 +15,8 @@ function Module:prepare()
   rawset(self, "training", true)
 end
 
----Make a class below: `local Net = nn.Module:extend("Net")`, then `function Net:init(...)` and `function
----Net:forward(x)`.
+---Make a class below: `local Net = nn.Module:extend("Net")`, then `function Net:init(...)` and
+---`function Net:forward(x)`.
 ---@param name string
 ---@return table C
 function Module:extend(name)
@@ -62,8 +62,8 @@ function Module:register_buffer(name, t)
   self[name] = t
 end
 
----Keep a tensor as a parameter; nil declares that the layer has none of that name (a convolution without
----bias).
+---Keep a tensor as a parameter; nil declares that the layer has none of that name (a convolution
+---without bias).
 ---@param name string
 ---@param t? rille.Tensor
 function Module:register_parameter(name, t)
@@ -130,8 +130,8 @@ local function each_state(module, path, f)
   end
 end
 
----Parameters and buffers as a list of { name, tensor, kind }, in definition order; a shared one appears under
----each name.
+---Parameters and buffers as a list of { name, tensor, kind }, in definition order; a shared one appears
+---under each name.
 ---@return { name: string, tensor: rille.Tensor, kind: string }[]
 function Module:named_state()
   local list = {}
@@ -208,8 +208,8 @@ function Module:apply(f)
   return self
 end
 
----Convert floating parameters and buffers to "f32" or "f64". They become new tensors: make optimisers
----afterwards.
+---Convert floating parameters and buffers to "f32" or "f64". They become new tensors: make
+---optimisers afterwards.
 ---@param dtype string
 ---@return rille.Module self
 function Module:to(dtype)

@@ -19,8 +19,8 @@ local function same_shape(a, b)
 end
 
 return function(Module)
-  ---@return table<string, rille.Tensor> state live tensors by name, as files name them; parameters and
-  ---  buffers
+  ---@return table<string, rille.Tensor> state live tensors by name, as files name them; parameters
+  ---  and buffers
   function Module:state_dict()
     local state = {}
     for _, s in ipairs(self:named_state()) do state[s.name] = s.tensor end

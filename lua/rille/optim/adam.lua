@@ -5,8 +5,8 @@ local check = require "rille.util.check"
 local class = require "rille.util.class"
 local Optimiser = require "rille.optim.optimiser"
 
--- p -= lr m' / (sqrt(v) / sqrt(1 - b2^t) + eps), m' = m / (1 - b1^t); eps stands outside the root, as in
--- PyTorch.
+-- p -= lr m' / (sqrt(v) / sqrt(1 - b2^t) + eps), m' = m / (1 - b1^t); eps stands outside the root,
+-- as in PyTorch.
 local function adam(name, weight_decay, decoupled)
   local Adam = class.new(name, Optimiser)
   Adam.moments = { "exp_avg", "exp_avg_sq" }

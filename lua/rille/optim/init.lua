@@ -1,5 +1,5 @@
--- rl.optim: optimisers under PyTorch's names. One C call steps all tensors; no optimiser writes into a
--- gradient.
+-- rl.optim: optimisers under PyTorch's names. One C call steps all tensors; no optimiser writes into
+-- a gradient.
 
 local optim = {
   Adam = require("rille.optim.adam").Adam,

@@ -1,5 +1,5 @@
--- What optimisers share: the list of parameters with their names and groups, the state per tensor, saving it
--- exactly.
+-- What optimisers share: the list of parameters with their names and groups, the state per tensor, saving
+-- it exactly.
 
 local core = require "rille.core"
 local check = require "rille.util.check"
@@ -101,8 +101,8 @@ local function sorted(self, grads)
   return bundles
 end
 
----Move the parameters. Without `grads` each parameter's .grad is read, and those without one stay as they
----are.
+---Move the parameters. Without `grads` each parameter's .grad is read, and those without one stay as
+---they are.
 ---@param grads? rille.Tensor[] one per parameter
 function Optimiser:step(grads)
   if grads and #grads ~= #self.params then
@@ -138,8 +138,9 @@ function Optimiser:zero_grad()
   for _, p in ipairs(self.params) do p.grad = nil end
 end
 
----What a checkpoint needs, live: { tensors = { ["NAME.exp_avg"] = tensor }, numbers = { lr, step,
----["NAME.step"] } }. A parameter's own step stands there only where it differs from the common one.
+---What a checkpoint needs, live: { tensors = { ["NAME.exp_avg"] = tensor }, numbers =
+---{ lr, step, ["NAME.step"] } }. A parameter's own step stands there only where it differs from the common
+---one.
 ---@return { tensors: table<string, rille.Tensor>, numbers: table<string, number> }
 function Optimiser:state_dict()
   local tensors, numbers = {}, { lr = self.lr, step = self.steps }

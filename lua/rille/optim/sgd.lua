@@ -1,5 +1,5 @@
--- SGD with momentum: b = momentum b + (1 - dampening) g, the first b is g; Nesterov steps along g + momentum
--- b.
+-- SGD with momentum: b = momentum b + (1 - dampening) g, the first b is g; Nesterov steps along
+-- g + momentum b.
 
 local core = require "rille.core"
 local check = require "rille.util.check"

@@ -203,8 +203,9 @@ local function lay_over_stages(stages, over, losses)
   end
 end
 
----The table of another recipe, afresh: what a recipe of the same family starts from (rl.recipe "cooperative").
----A change in that other file is taken up by new runs only; a running one watches its own file.
+---The table of another recipe, afresh: what a recipe of the same family starts from, as in
+---rl.recipe "cooperative". A change in that other file is taken up by new runs only; a running one
+---watches its own file.
 ---@param name string
 ---@return table R
 function recipe.base(name)
