@@ -1,5 +1,5 @@
--- rille's side of parity.py: rille tests/twin/parity.lua MODEL DTYPE DIR reads DIR/weights and DIR/batch, runs three Adam
--- steps, and writes outputs, losses and first gradients to DIR/DTYPE.safetensors.
+-- rille's side of parity.py: rille tests/twin/parity.lua MODEL DTYPE DIR reads DIR/weights and DIR/batch, runs
+-- three Adam steps, and writes outputs, losses and first gradients to DIR/DTYPE.safetensors.
 local rl = require "rille"
 local name, dtype, dir = arg[1], arg[2], arg[3]
 
@@ -17,7 +17,11 @@ local make = {
     end
   end,
   res_se_unet = function()
-    local m = { encoder = rl.models.ResSEEncoder(), decoder = rl.models.ResSEDecoder(), head = rl.models.SaliencyHead() }
+    local m = {
+      encoder = rl.models.ResSEEncoder(),
+      decoder = rl.models.ResSEDecoder(),
+      head = rl.models.SaliencyHead(),
+    }
     return m, function()
       local y = m.head(m.decoder(b.f4, m.encoder(b.grey)))
       return y, rl.saliency_kl(y, b.map)
