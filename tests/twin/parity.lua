@@ -1,5 +1,5 @@
--- rille's side of parity.py: rille tests/twin/parity.lua MODEL DTYPE DIR reads DIR/weights and DIR/batch, runs
--- three Adam steps, and writes outputs, losses and first gradients to DIR/DTYPE.safetensors.
+-- rille's side of parity.py: rille tests/twin/parity.lua MODEL DTYPE DIR reads DIR/weights and DIR/batch,
+-- runs three Adam steps, and writes outputs, losses and first gradients to DIR/DTYPE.safetensors.
 local rl = require "rille"
 local name, dtype, dir = arg[1], arg[2], arg[3]
 
