@@ -28,6 +28,11 @@ describe("lists", function()
     close({ 1, 2 }, each[1], 1e-6)
     close({ 30 }, each[2], 1e-6)
   end)
+  it("lets nothing of a list with weight 0 through, not even an infinity", function()
+    local g = { { rl.tensor { 1 } }, { rl.tensor { math.huge } } }
+    close({ 1 }, rl.combine(g, { 1, 0 })[1], 0)
+    close({ 0 }, rl.combine(g, { 0, 0 })[1], 0)
+  end)
   it("gives the same bytes for any number of threads, also for transposed gradients", function()
     rl.manual_seed(1)
     local g = { { rl.randn { 300, 500 }, rl.randn { 7 } }, { rl.randn({ 500, 300 }):t(), rl.randn { 7 } } }

@@ -112,6 +112,15 @@ static void close_lists(lists *l) {
   rl_mem_free(l->block, l->bytes);
 }
 
+/* Small lists are not worth waking anybody for; the stretches and their order are the same. */
+static rl_status run(lists *l, rl_body body) {
+  int64_t elements = 0;
+  for (int i = 0; i < l->n; i++) elements += rl_count(l->t[i]);
+  if (elements > 4 * GRAIN) return rl_parallel(body, l, l->first[l->n]);
+  for (int64_t b = 0; b < l->first[l->n]; b++) body(l, b, 0);
+  return RL_OK;
+}
+
 /* ---- inner products */
 
 static void gram_block(void *ctx, int64_t b, int worker) {
@@ -128,7 +137,7 @@ static void gram_block(void *ctx, int64_t b, int worker) {
 rl_status rl_lists_gram(int K, int n, rl_tensor *const *g, double *out) {
   lists l = {.K = K, .n = n};
   rl_status s = open_lists(&l, "gram", g, (size_t)(K * K), 0);
-  if (s == RL_OK) s = rl_parallel(gram_block, &l, l.first[n]);
+  if (s == RL_OK) s = run(&l, gram_block);
   if (s == RL_OK) memset(out, 0, (size_t)(n * K * K) * sizeof *out);
   for (int i = 0; i < n && s == RL_OK; i++) {
     double *o = out + i * K * K;
@@ -147,9 +156,15 @@ static void combine_block(void *ctx, int64_t b, int worker) {
   const lists *l = ctx;
   (void)worker;
   stretch s = find(l, b);
-  for (int k = 0; k < l->K; k++)
-    RL_KERNEL_CALL(rl_kernels_best(), l->t[s.i]->dtype, axpy, rl_at(l->out[s.i], s.from), at(l, k, &s),
-                   l->w[(l->per_tensor ? s.i * l->K : 0) + k], k > 0, s.n);
+  void *out = rl_at(l->out[s.i], s.from);
+  const double *w = l->w + (l->per_tensor ? s.i * l->K : 0);
+  bool any = false;
+  for (int k = 0; k < l->K; k++) {
+    if (w[k] == 0) continue; /* what is kept out cannot spoil the sum, not even by an infinity */
+    RL_KERNEL_CALL(rl_kernels_best(), l->t[s.i]->dtype, axpy, out, at(l, k, &s), w[k], any, s.n);
+    any = true;
+  }
+  if (!any) memset(out, 0, s.n * rl_dtype_size(l->t[s.i]->dtype));
 }
 
 rl_status rl_lists_combine(int K, int n, rl_tensor *const *g, const double *w, bool per_tensor,
@@ -159,7 +174,7 @@ rl_status rl_lists_combine(int K, int n, rl_tensor *const *g, const double *w, b
   rl_status s = open_lists(&l, "combine", g, 0, 0);
   for (int i = 0; i < n && s == RL_OK; i++)
     s = rl_tensor_make_like(&out[i], l.t[i]->dtype, &l.t[i]->shape, l.t[i]);
-  if (s == RL_OK) s = rl_parallel(combine_block, &l, l.first[n]);
+  if (s == RL_OK) s = run(&l, combine_block);
   for (int i = 0; i < n && s != RL_OK; i++) rl_tensor_drop(&out[i]);
   close_lists(&l);
   return s;
@@ -191,7 +206,7 @@ static rl_status step(lists *l, const char *op, rl_tensor *const *const *part, r
   for (int k = 0; k < l->K; k++) memcpy(all + (size_t)k * n, part[k], n * sizeof *all);
   rl_status s = open_lists(l, op, all, 0, ~2u);
   rl_fpmode mode = rl_fp_enter();
-  if (s == RL_OK) s = rl_parallel(body, l, l->first[l->n]);
+  if (s == RL_OK) s = run(l, body);
   rl_fp_leave(mode);
   for (int i = 0; i < l->n && s == RL_OK; i++) all[i]->storage->version++;
   close_lists(l);
