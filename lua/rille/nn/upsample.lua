@@ -16,7 +16,7 @@ function Upsample:init(opts)
   if (o.scale_factor == nil) == (o.size == nil) then
     error("Upsample: give either scale_factor or size", 3)
   end
-  check.word("Upsample", "mode", o.mode, { "nearest", "bilinear", "bicubic" })
+  check.word("Upsample", "mode", o.mode, { "nearest", "bilinear" })
   if o.size then o.size = check.pair("Upsample", "size", o.size, 1) end
   rawset(self, "_call", o)
 end
