@@ -17,15 +17,11 @@ static rl_status shape(rl_call *c) {
   return rl_shape_scalar(c);
 }
 
-static double value(const rl_tensor *t, int64_t i) {
-  return t->dtype == RL_F64 ? ((double *)rl_data(t))[i] : (double)((float *)rl_data(t))[i];
-}
-
 static double distance(const rl_call *c, int64_t i, int64_t j) {
   int64_t D = c->in[0]->shape.size[1];
   double sum = 0;
   for (int64_t k = 0; k < D; k++) {
-    double d = value(c->in[0], i * D + k) - value(c->in[0], j * D + k) + c->arg[EPS].num;
+    double d = rl_loss_value(c->in[0], i * D + k) - rl_loss_value(c->in[0], j * D + k) + c->arg[EPS].num;
     sum += d * d;
   }
   return sqrt(sum);
@@ -79,12 +75,12 @@ static rl_status backward(rl_call *c) {
   double g = rl_loss_number(c->dout[0]), eps = c->arg[EPS].num;
   for (int64_t i = 0; i < N; i++) {
     for (int64_t k = 0; k < D; k++) {
-      double zi = value(c->in[0], i * D + k), sum = 0;
+      double zi = rl_loss_value(c->in[0], i * D + k), sum = 0;
       for (int64_t j = 0; j < N; j++) {
-        double u = zi - value(c->in[0], j * D + k);
+        double u = zi - rl_loss_value(c->in[0], j * D + k);
         sum += w[i * N + j] * (u + eps) - w[j * N + i] * (eps - u);
       }
-      double was = c->beta[0] ? value(c->din[0], i * D + k) : 0;
+      double was = c->beta[0] ? rl_loss_value(c->din[0], i * D + k) : 0;
       if (c->dtype == RL_F64)
         ((double *)rl_data(c->din[0]))[i * D + k] = was + g * sum;
       else

@@ -36,17 +36,15 @@ static rl_status shape(rl_call *c) {
   return RL_OK;
 }
 
-static double value(const rl_tensor *t, int64_t i) {
-  return t->dtype == RL_F64 ? ((double *)rl_data(t))[i] : (double)((float *)rl_data(t))[i];
+static double weight(const rl_call *c, int64_t k) {
+  return c->in[2] == NULL ? 1 : rl_loss_value(c->in[2], k);
 }
-
-static double weight(const rl_call *c, int64_t k) { return c->in[2] == NULL ? 1 : value(c->in[2], k); }
 
 static double lse_of(const places *p, int64_t first) {
   const rl_tensor *x = p->c->in[0];
-  double top = value(x, first), sum = 0;
-  for (int64_t k = 1; k < p->K; k++) top = fmax(top, value(x, first + k * p->inner));
-  for (int64_t k = 0; k < p->K; k++) sum += exp(value(x, first + k * p->inner) - top);
+  double top = rl_loss_value(x, first), sum = 0;
+  for (int64_t k = 1; k < p->K; k++) top = fmax(top, rl_loss_value(x, first + k * p->inner));
+  for (int64_t k = 0; k < p->K; k++) sum += exp(rl_loss_value(x, first + k * p->inner) - top);
   return top + log(sum);
 }
 
@@ -64,7 +62,7 @@ static void forward_place(void *ctx, int64_t b, int worker) {
   double lse = lse_of(p, first);
   for (int64_t k = 0; k < p->K; k++) {
     double a = share(p, k, p->class[b]);
-    if (a != 0) p->cost[b] += a * (lse - value(p->c->in[0], first + k * p->inner));
+    if (a != 0) p->cost[b] += a * (lse - rl_loss_value(p->c->in[0], first + k * p->inner));
   }
 }
 
@@ -110,16 +108,17 @@ static void backward_place(void *ctx, int64_t b, int worker) {
   rl_call *c = p->c;
   (void)worker;
   int64_t first = b / p->inner * p->K * p->inner + b % p->inner;
-  double g = c->arg[REDUCTION].i == RL_REDUCE_NONE ? value(c->dout[0], b) : p->scale;
+  double g = c->arg[REDUCTION].i == RL_REDUCE_NONE ? rl_loss_value(c->dout[0], b) : p->scale;
   double lse = p->class[b] < 0 ? 0 : lse_of(p, first), mass = 0;
   for (int64_t k = 0; k < p->K && p->class[b] >= 0; k++) mass += share(p, k, p->class[b]);
   for (int64_t k = 0; k < p->K; k++) {
     int64_t i = first + k * p->inner;
-    double d = p->class[b] < 0 ? 0 : g * (exp(value(c->in[0], i) - lse) * mass - share(p, k, p->class[b]));
+    double d =
+        p->class[b] < 0 ? 0 : g * (exp(rl_loss_value(c->in[0], i) - lse) * mass - share(p, k, p->class[b]));
     if (c->dtype == RL_F64)
-      ((double *)rl_data(c->din[0]))[i] = d + (c->beta[0] ? value(c->din[0], i) : 0);
+      ((double *)rl_data(c->din[0]))[i] = d + (c->beta[0] ? rl_loss_value(c->din[0], i) : 0);
     else
-      ((float *)rl_data(c->din[0]))[i] = (float)(d + (c->beta[0] ? value(c->din[0], i) : 0));
+      ((float *)rl_data(c->din[0]))[i] = (float)(d + (c->beta[0] ? rl_loss_value(c->din[0], i) : 0));
   }
 }
 

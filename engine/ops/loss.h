@@ -17,6 +17,10 @@ enum { RL_REDUCE_MEAN, RL_REDUCE_SUM, RL_REDUCE_NONE, RL_REDUCE_BATCHMEAN };
 rl_status rl_loss_shape(rl_call *c);
 rl_status rl_loss_forward(rl_call *c, rl_loss_kind kind);
 rl_status rl_loss_backward(rl_call *c, rl_loss_kind kind); /* to x; to t by symmetry for MSE and L1 */
-double rl_loss_number(const rl_tensor *t);                 /* a float tensor's only element */
+/* element i of a row-major float tensor */
+static inline double rl_loss_value(const rl_tensor *t, int64_t i) {
+  return rl_load(rl_data(t), t->dtype, (size_t)i);
+}
+double rl_loss_number(const rl_tensor *t); /* a float tensor's only element */
 
 #endif

@@ -20,15 +20,11 @@ static rl_status shape(rl_call *c) {
   return RL_OK;
 }
 
-static double value(const rl_tensor *t, int64_t i) {
-  return t->dtype == RL_F64 ? ((double *)rl_data(t))[i] : (double)((float *)rl_data(t))[i];
-}
-
 static double distance(const rl_call *c, int x, int y, int64_t row) {
   int64_t D = c->in[0]->shape.size[1];
   double sum = 0;
   for (int64_t k = row * D; k < (row + 1) * D; k++) {
-    double d = value(c->in[x], k) - value(c->in[y], k) + c->arg[EPS].num;
+    double d = rl_loss_value(c->in[x], k) - rl_loss_value(c->in[y], k) + c->arg[EPS].num;
     sum += d * d;
   }
   return sqrt(sum);
@@ -67,9 +63,9 @@ static rl_status forward(rl_call *c) {
 static void pull(rl_call *c, int x, int y, int64_t row, double g, double d) {
   int64_t D = c->in[0]->shape.size[1];
   for (int64_t k = row * D; k < (row + 1) * D && d > 0; k++) {
-    double v = g * (value(c->in[x], k) - value(c->in[y], k) + c->arg[EPS].num) / d;
-    if (c->din[x] != NULL) set(c->din[x], k, value(c->din[x], k) + v);
-    if (c->din[y] != NULL) set(c->din[y], k, value(c->din[y], k) - v);
+    double v = g * (rl_loss_value(c->in[x], k) - rl_loss_value(c->in[y], k) + c->arg[EPS].num) / d;
+    if (c->din[x] != NULL) set(c->din[x], k, rl_loss_value(c->din[x], k) + v);
+    if (c->din[y] != NULL) set(c->din[y], k, rl_loss_value(c->din[y], k) - v);
   }
 }
 
@@ -81,7 +77,7 @@ static rl_status backward(rl_call *c) {
   int far;
   for (int64_t row = 0; row < N; row++) {
     if (cost(c, row, d, &far) == 0) continue;
-    double g = value(c->dout[0], c->arg[REDUCTION].i == RL_REDUCE_NONE ? row : 0);
+    double g = rl_loss_value(c->dout[0], c->arg[REDUCTION].i == RL_REDUCE_NONE ? row : 0);
     if (c->arg[REDUCTION].i == RL_REDUCE_MEAN) g /= (double)N;
     pull(c, 0, 1, row, g, d[AP]);
     pull(c, far == PN ? 1 : 0, 2, row, -g, d[far]);
