@@ -11,6 +11,8 @@ describe("models", function()
       { models.SaliencyHead, nil, 37121 }, { models.FusionClassifier, nil, 127235 },
       { models.densenet201, { classes = 3 }, 18098691 }, { models.densenet201, nil, 20013928 },
       { models.densenet121, nil, 7978856 }, { models.MTUNet, nil, 34632836 },
+      { models.SRResNet, nil, 438666 }, { models.SRResNet, { upscale = 2 }, 586379 },
+      { models.SRResNet, { upscale = 4 }, 734092 },
     }
     for _, c in ipairs(counts) do assert.equal(c[3], without_drawing(c[1], c[2]):count()) end
   end)
@@ -27,6 +29,25 @@ describe("models", function()
     assert.same({ 896, 1792, 1, 1 }, state[at["features.transition3.conv.weight"]].tensor.shape)
     assert.same({ 1000, 1920 }, state[at["classifier.weight"]].tensor.shape)
     assert.equal("i64", state[at["features.norm5.num_batches_tracked"]].tensor.dtype)
+  end)
+  it("name ResNet's state as the checkpoints do", function()
+    for make, want in pairs {
+      [models.resnet18] = { 11689512, 11176512, 62, 122 },
+      [models.resnet34] = { 21797672, 21284672, 110, 218 },
+      [models.resnet50] = { 25557032, 23508032, 161, 320 },
+      [models.resnet101] = { 44549160, 42500160, 314, 626 },
+    } do
+      local m = without_drawing(make)
+      assert.same(want, { m:count(), m:count() - m.fc:count(), #m:parameters(), #m:named_state() })
+      local state = m:state_dict()
+      assert.same({ 64, 3, 7, 7 }, state["conv1.weight"].shape)
+      assert.truthy(state["layer4.1.bn2.running_var"] and state["layer2.0.downsample.0.weight"])
+      assert.truthy(state["layer3.0.downsample.1.num_batches_tracked"] and state["fc.bias"])
+      assert.is_nil(state["layer2.1.downsample.0.weight"] or state["layer1.1.downsample.0.weight"])
+    end
+    local small, other = without_drawing(models.resnet18, { classes = 2 }), without_drawing(models.resnet18)
+    assert.same({ "fc.weight is 1000x512, the model has 2x512: the classifier keeps its start" },
+      small:load_state_dict(other:state_dict()).skipped)
   end)
   it("load older spellings, and leave out a classifier of another size", function()
     local small = { blocks = { 1, 1 }, growth = 4, initial = 8, classes = 3 }
@@ -55,6 +76,8 @@ describe("models", function()
       'ResSEEncoder: unknown option "widht"; did you mean "width"?')
     assert.error_matches(function() models.ResSEEncoder { shortcut = "none" } end,
       "it is one of: conv, identity")
+    assert.error_matches(function() models.SRResNet { upscale = 3 } end, "SRResNet: upscale = 3; it is 1, 2")
+    assert.error_matches(function() models.ResNet { block = "basic" } end, "ResNet: layers lists")
     assert.error_matches(function() models.densenet121 { classes = 0 } end, "DenseNet: classes = 0")
   end)
 end)

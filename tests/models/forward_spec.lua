@@ -74,6 +74,36 @@ describe("networks", function()
     assert.is_close({ -0.557393752031142, -0.380840572810796, 1.61998476257241 },
       { code(map), code(logits), gradients { e, d, h, f } }, 1e-10)
   end)
+  it("ResNets agree with PyTorch, grey images are repeated, taps are the levels' maps", function()
+    for _, c in ipairs {
+      { "basic", { 1, 1, 2, 1 }, "layer3.1.bn2.running_var",
+        { -0.36660611909474006, -2816.532846236875, -1.303329617982545 } },
+      { "bottleneck", { 1, 1, 1, 1 }, "layer2.0.downsample.1.running_var",
+        { 0.495863214844352, 16676.223265503595, -0.8423672744701695 } },
+    } do
+      local m = filled(models.ResNet { block = c[1], layers = c[2], classes = 3 })
+      local x = wave(7, { 2, 3, 32, 32 }, 1, 0.5)
+      local y = m(x);
+      (y * wave(3, { 2, 3 })):sum():backward()
+      -- batches of two values per channel in the last layer: its norm magnifies rounding
+      assert.is_close(c[4], { code(y), gradients { m }, code(m:state_dict()[c[3]]) }, 1e-8)
+      local grey = x:narrow(2, 1, 1)
+      m:eval()
+      local maps = m:taps(grey)
+      for k, t in ipairs(maps) do assert.same({ 2, m.widths[k], 32 >> k, 32 >> k }, t.shape) end
+      assert.is_close(m(rl.cat({ grey, grey, grey }, { dim = 2 })), m.fc(rl.mean(maps[5], { -2, -1 })), 1e-12)
+    end
+  end)
+  it("SR-ResNet agrees with PyTorch, at the same size and at twice", function()
+    local want = { { -0.8725320348458238, -2.3054060171122877, 0.30007703161800214 },
+      { -0.1293148015836223, 12.171546127558567, 0.30007703161800214 } }
+    for u, codes in ipairs(want) do
+      local m = filled(models.SRResNet { upscale = u, width = 8, blocks = 2 })
+      local y = m(wave(7, { 2, 3, 12, 10 }, 0.3, 0.5));
+      (y * wave(3, y.shape)):sum():backward()
+      assert.is_close(codes, { code(y), gradients { m }, code(m.block3.bn2.running_var) }, 1e-10)
+    end
+  end)
   it("variants of the saliency network run: no F4, no SE, identity, MT-UNet", function()
     local x, small = rl.rand { 2, 1, 32, 32 }, 1 / 16
     local e = models.ResSEEncoder { width = small, se = false, shortcut = "identity" }

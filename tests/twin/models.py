@@ -172,3 +172,95 @@ def batch_triplet(z, label, margin=1.0):
     valid = (same & apart)[:, :, None] & (~same)[:, None, :]
     loss = (margin + d[:, :, None] - d[:, None, :]).clamp_min(0)
     return loss[valid].mean() if valid.any() else (z * 0).sum()
+
+
+class Block(nn.Module):
+    """ResNet: basic (expansion 1) or bottleneck (4)"""
+
+    def __init__(self, i, width, stride, expansion):
+        super().__init__()
+        o, kernels = width * expansion, (3, 3) if expansion == 1 else (1, 3, 1)
+        self.count, widths = len(kernels), [i] + [width] * (len(kernels) - 1) + [o]
+        for k, size in enumerate(kernels):
+            step = stride if size == 3 and k < 2 and (expansion == 4 or k == 0) else 1
+            self.add_module(f"conv{k + 1}", nn.Conv2d(widths[k], widths[k + 1], size, step, size // 2, bias=False))
+            self.add_module(f"bn{k + 1}", nn.BatchNorm2d(widths[k + 1]))
+        self.downsample = None
+        if i != o or stride != 1:
+            self.downsample = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+
+    def forward(self, x):
+        y = x
+        for k in range(1, self.count + 1):
+            y = getattr(self, f"bn{k}")(getattr(self, f"conv{k}")(y))
+            if k < self.count:
+                y = F.relu(y)
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    def __init__(self, layers, expansion, classes=1000):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        width, i = 64, 64
+        for k, count in enumerate(layers, 1):
+            blocks = []
+            for l in range(count):
+                blocks.append(Block(i, width, 2 if k > 1 and l == 0 else 1, expansion))
+                i = width * expansion
+            self.add_module(f"layer{k}", nn.Sequential(*blocks))
+            width *= 2
+        self.fc = nn.Linear(i, classes)
+
+    def taps(self, x):
+        maps = [F.relu(self.bn1(self.conv1(x)))]
+        x = F.max_pool2d(maps[0], 3, 2, 1)
+        for k in range(1, 5):
+            x = getattr(self, f"layer{k}")(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, x):
+        return self.fc(self.taps(x)[-1].mean((2, 3)))
+
+
+def resnet(kind, **options):
+    layers, expansion = {18: ((2, 2, 2, 2), 1), 34: ((3, 4, 6, 3), 1), 50: ((3, 4, 6, 3), 4), 101: ((3, 4, 23, 3), 4)}[kind]
+    return ResNet(layers, expansion, **options)
+
+
+class SRBlock(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.conv1, self.bn1, self.prelu = nn.Conv2d(c, c, 3, padding=1), nn.BatchNorm2d(c), nn.PReLU()
+        self.conv2, self.bn2 = nn.Conv2d(c, c, 3, padding=1), nn.BatchNorm2d(c)
+
+    def forward(self, x):
+        return self.bn2(self.conv2(self.prelu(self.bn1(self.conv1(x))))) + x
+
+
+class SRUp(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.conv, self.prelu = nn.Conv2d(c, 4 * c, 3, padding=1), nn.PReLU()
+
+    def forward(self, x):
+        return self.prelu(F.pixel_shuffle(self.conv(x), 2))
+
+
+class SRResNet(nn.Module):
+    def __init__(self, upscale=1, c=64, blocks=5):
+        super().__init__()
+        self.last = blocks + 3
+        self.block1 = nn.Sequential(nn.Conv2d(3, c, 9, padding=4), nn.PReLU())
+        for k in range(2, blocks + 2):
+            self.add_module(f"block{k}", SRBlock(c))
+        self.add_module(f"block{blocks + 2}", nn.Sequential(nn.Conv2d(c, c, 3, padding=1), nn.PReLU()))
+        ups = [SRUp(c) for _ in range({1: 0, 2: 1, 4: 2}[upscale])]
+        self.add_module(f"block{blocks + 3}", nn.Sequential(*ups, nn.Conv2d(c, 3, 9, padding=4)))
+
+    def forward(self, x):
+        first = y = self.block1(x)
+        for k in range(2, self.last):
+            y = getattr(self, f"block{k}")(y)
+        return (torch.tanh(getattr(self, f"block{self.last}")(first + y)) + 1) / 2

@@ -5,6 +5,7 @@
 local core = require "rille.core"
 local check = require "rille.util.check"
 local nn = require "rille.nn"
+local other_head = require "rille.models.other_head"
 
 local Conv2d, BatchNorm2d = nn.Conv2d, nn.BatchNorm2d
 
@@ -186,13 +187,7 @@ end
 ---Older spellings are renamed; a classifier of another size is left out, with a message in report.skipped.
 function DenseNet:adapt_state(state, prefix, report)
   rename_old(state, prefix)
-  local weight, bias = prefix .. "classifier.weight", prefix .. "classifier.bias"
-  local given, own = state[weight], self.classifier.weight
-  if given == nil or check.shape_text(given) == check.shape_text(own) then return end
-  report.skipped[#report.skipped + 1] = ("%s is %s, the model has %s: the classifier keeps its start"):format(
-    weight, check.shape_text(given), check.shape_text(own))
-  state[weight], state[bias] = nil, nil
-  report.excused[weight], report.excused[bias] = true, true
+  other_head(self.classifier, state, prefix .. "classifier", report)
 end
 
 local function sized(blocks)

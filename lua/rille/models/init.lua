@@ -2,6 +2,8 @@
 
 local files = {
   densenet121 = "densenet", densenet201 = "densenet", DenseNet = "densenet",
+  ResNet = "resnet", resnet18 = "resnet", resnet34 = "resnet", resnet50 = "resnet", resnet101 = "resnet",
+  SRResNet = "sr_resnet",
   ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head",
   FusionClassifier = "fusion",
   MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
