@@ -38,10 +38,9 @@ describe("a run that stops and goes on", function()
     assert.are_not.equal(whole, runs.weights "seed")
   end)
   it("sets a damaged checkpoint aside, uses the one before, and loses nothing", function()
-    runs.train_until(runs.new "damaged", 5)
+    runs.train_until(runs.new "damaged", 6)
     local dir = runs.root() .. "/damaged/checkpoints/"
     local newest = dir .. "state-000005.safetensors"
-    if not require "lfs".attributes(newest) then newest = dir .. "state-000006.safetensors" end
     local bytes = files.read(newest)
     files.write(newest, files.patch(bytes, #bytes - 3, bytes:byte(#bytes - 3) ~ 1))
     runs.train(runs.resume "damaged")

@@ -12,7 +12,11 @@ local command = { name = "run", usage = "RECIPE [options]",
     { name = "resume", value = "RUN", bare = true,
       doc = "go on with a run; without RUN, with the recipe's newest" },
     { name = "at", value = "STEP", kind = "integer", lo = 0,
-      doc = "with --resume: from the checkpoint of this step" },
+      doc = "with --resume: from the newest checkpoint at or before this step; with --out as a run of its own" },
+    { name = "replay", value = "RUN", doc = "repeat a run with the changes made by hand in it" },
+    { name = "drop", value = "K", kind = "integer", lo = 1, many = true,
+      doc = "with --replay: leave out change K; may be repeated" },
+    { name = "shift", value = "K:+N", many = true, doc = "with --replay: change K comes N steps later (or -N)" },
     { name = "checkpoint-steps", value = "N", kind = "integer", lo = 1,
       doc = "save after every N steps instead of each minute" },
     common.QUIET } }
@@ -54,10 +58,39 @@ local function resume(o)
   if o.set or o.preset or o.seed or o.seeds then
     wrong "--resume takes the options of the run; change the recipe's file, or start a new run"
   end
+  if o.out and o.out ~= dir then
+    start.branch(dir, o.out)
+    dir = o.out
+  end
   local run <close> = setmetatable({}, { __close = function() collectgarbage() end })
   run.it = start.resume(dir, { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
     quiet = o.quiet, at = o.at })
   work(run.it)
+  return 0
+end
+
+local function replay_run(o)
+  local start, replay = require "rille.run.start", require "rille.run.replay"
+  if o[1] or o.set or o.preset or o.seed or o.seeds then
+    wrong "--replay takes recipe, options and seed of the run; only --out, --data, --drop and --shift go with it"
+  end
+  local info, shift = start.read_info(o.replay), {}
+  for _, text in ipairs(o.shift or {}) do
+    local k, n = text:match "^(%d+):([+-]%d+)$"
+    if not k then wrong('--shift takes K:+N or K:-N, as 2:+100, not "' .. text .. '"') end
+    shift[math.tointeger(tonumber(k))] = math.tointeger(tonumber(n))
+  end
+  local queue = replay.edit(replay.changes(o.replay), o.drop or {}, shift)
+  if not o.quiet then
+    for _, c in ipairs(queue) do print(replay.text(c)) end
+  end
+  local recipe = start.recipe_of(info)
+  local run = start.new(recipe, { dir = o.out or start.free_folder(recipe.name), seed = info.seed,
+    data = o.data or info.data.given, checkpoint_steps = o.checkpoint_steps, has_prompt = true, quiet = o.quiet,
+    replay = queue })
+  local dir = run.dir
+  work(run)
+  print(dir)
   return 0
 end
 
@@ -73,6 +106,8 @@ end
 function command.run(o)
   common.threads(o)
   if o.resume then return resume(o) end
+  if o.replay then return replay_run(o) end
+  if o.drop or o.shift then wrong "--drop and --shift go with --replay" end
   if not o[1] then wrong "needs a recipe; rille run --help" end
   if o.at then wrong "--at goes with --resume" end
   if o.seeds and o.seed then wrong "--seed and --seeds exclude each other" end

@@ -21,8 +21,12 @@ end
 
 local function is_unfinished(why) return type(why) == "string" and why:sub(-5) == "<eof>" end
 
--- A chunk, from an expression or statements; nil and the reason; nil, nil, true: more lines are needed.
-local function compile(text, env)
+---Compile what was typed: an expression, whose value is returned, or statements, whose locals become globals.
+---@param text string
+---@param env table
+---@return function? chunk, string? why, boolean? unfinished true when more lines are needed
+function repl.compile(text, env)
+  text = text:gsub("^%s*=", "return ", 1)
   local chunk, first = load("return " .. text, "=prompt", "t", env)
   if chunk then return chunk end
   local why
@@ -68,7 +72,7 @@ local function read_chunk(o)
     if line == false then return false end
     text = text and text .. "\n" .. line or line
     if not text:match("%S") then return "", nil end
-    local chunk, why, unfinished = compile(text:gsub("^%s*=", "return ", 1), o.env)
+    local chunk, why, unfinished = repl.compile(text, o.env)
     if chunk then return text, chunk end
     if not unfinished then return text, nil, why end
   end
@@ -87,7 +91,7 @@ end
 ---Read and run until the end of input, or until `o.is_over()`.
 ---
 ---@param o table env, the globals; if wanted: prompt, more (texts), read(prompt) -> line, false or nil,
----  out(text), is_over(), on_interrupt() -> true to leave, on_chunk(text) after a chunk that did not fail
+---  out(text), is_over(), on_interrupt() -> true to leave, on_chunk(text, ok) after a chunk was run
 function repl.loop(o)
   local out = o.out or print
   local completer = complete.completer(o.env)
@@ -105,7 +109,7 @@ function repl.loop(o)
         say_error(out, why)
       else
         local ok = run_chunk(chunk, out)
-        if ok and o.on_chunk then o.on_chunk(text) end
+        if o.on_chunk then o.on_chunk(text, ok) end
       end
     end
   end

@@ -1,6 +1,7 @@
 -- Checkpoints: one safetensors file holds everything that a run needs to go on as if it had never stopped.
 -- Tensors are model.<path> and optim.<path>.<moment>; the rest is JSON in the metadata. Files are written
--- beside, synced and renamed; two generations stay; a damaged one is set aside and the one before it is used.
+-- beside, synced and renamed; two generations stay, and the end of every stage, so that a run can be branched
+-- there; a damaged one is set aside and the one before it is used.
 local files = require "rille.util.files"
 local io_ = require "rille.core".io
 local json = require "rille.util.json"
@@ -51,8 +52,11 @@ local function folder(run_dir) return run_dir .. "/checkpoints" end
 local function states(run_dir) -- newest first
   local out = {}
   for _, name in ipairs(files.list(folder(run_dir))) do
-    local n = name:match("^state%-(%d+)%.safetensors$")
-    if n then out[#out + 1] = { name = name, path = folder(run_dir) .. "/" .. name, number = tonumber(n) } end
+    local n, mark = name:match("^state%-(%d+)([%-a-z]*)%.safetensors$")
+    if n then
+      out[#out + 1] = { name = name, path = folder(run_dir) .. "/" .. name, number = tonumber(n),
+        is_end = mark == "-end" }
+    end
   end
   table.sort(out, function(a, b) return a.number > b.number end)
   return out
@@ -62,7 +66,9 @@ end
 -- best.
 local function drop_old(run_dir, keep_best)
   local list = states(run_dir)
-  for k = 3, #list do os.remove(list[k].path) end
+  for k = 3, #list do
+    if not list[k].is_end then os.remove(list[k].path) end
+  end
   for _, name in ipairs(files.list(folder(run_dir))) do
     local is_kept = not name:match("^best%-") or keep_best[name]
     if not is_kept or name:match("%.tmp%-%d+$") then os.remove(folder(run_dir) .. "/" .. name) end
@@ -77,8 +83,9 @@ end
 ---@param optimiser? table
 ---@param state table plain values
 ---@param warn fun(text: string)
+---@param is_end? boolean the end of a stage: it is never dropped
 ---@return boolean is_saved
-function checkpoint.save(keeper, models, optimiser, state, warn)
+function checkpoint.save(keeper, models, optimiser, state, warn, is_end)
   local tensors = {}
   for name, t in pairs(checkpoint.weights(models)) do tensors["model." .. name] = t end
   if optimiser then
@@ -88,7 +95,7 @@ function checkpoint.save(keeper, models, optimiser, state, warn)
   end
   files.make_folder(folder(keeper.dir))
   local number = keeper.number + 1
-  local path = ("%s/state-%06d.safetensors"):format(folder(keeper.dir), number)
+  local path = ("%s/state-%06d%s.safetensors"):format(folder(keeper.dir), number, is_end and "-end" or "")
   local ok, why = io_.save_safetensors(path, tensors, { rille_state = json.encode(state) })
   if ok then
     keeper.number, keeper.failures, keeper.saved_step = number, 0, state.run_step
@@ -122,14 +129,14 @@ end
 ---The newest state that is whole.
 ---@param run_dir string
 ---@param say fun(text: string) told of each file that is set aside
----@param at? integer only states of this step of the run
+---@param at? integer no state behind this step of the run
 ---@return table? tensors, table? state, integer number of the newest file seen
 function checkpoint.load(run_dir, say, at)
   local list = states(run_dir)
   local newest = list[1] and list[1].number or 0
   for _, entry in ipairs(list) do
     local tensors, state = load_one(entry, run_dir)
-    if tensors and (not at or state.run_step == at) then return tensors, state, newest end
+    if tensors and (not at or state.run_step <= at) then return tensors, state, newest end
     if not tensors then
       local bad = entry.path:gsub("%.safetensors$", ".bad")
       os.rename(entry.path, bad)
@@ -138,6 +145,21 @@ function checkpoint.load(run_dir, say, at)
     end
   end
   return nil, nil, newest
+end
+
+---The steps of the states that are kept, in order.
+---@param run_dir string
+---@return integer[]
+function checkpoint.steps(run_dir)
+  local out, seen = {}, {}
+  for _, entry in ipairs(states(run_dir)) do
+    local tensors, state = load_one(entry, run_dir)
+    if tensors and not seen[state.run_step] then
+      seen[state.run_step] = true
+      table.insert(out, 1, state.run_step)
+    end
+  end
+  return out
 end
 
 ---Split the tensors of a state into weights and optimiser.

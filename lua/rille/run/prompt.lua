@@ -5,7 +5,9 @@ local build = require "rille.run.build"
 local core = require "rille.core"
 local edit = require "rille.run.edit"
 local outputs = require "rille.run.outputs"
+local reload = require "rille.run.reload"
 local repl = require "rille.repl"
+local replay = require "rille.run.replay"
 local step = require "rille.run.step"
 
 local prompt = {}
@@ -62,6 +64,46 @@ local function environment(run, exit)
   return env
 end
 
+-- Runs f() as everything at the prompt runs: from its own random stream, without gradients unless they are asked for.
+local function aside(f)
+  local random, stream = core.random_state(), core.random_stream(PROMPT_STREAM)
+  local was = core.grad_enable(false)
+  core.signals_mode { abandon_from = 0, speaks = false }
+  local ok, why = pcall(f)
+  core.grad_enable(was)
+  core.random_stream(stream)
+  core.random_state(random)
+  core.signals_clear()
+  if not ok then error(why, 0) end
+end
+
+local function put_chunk(run, text, ok)
+  run.journal:put { step = run.position.run_step, kind = "chunk", text = text, failed = not ok or nil,
+    outside = replay.outside(text) }
+end
+
+---Run the chunks of a replay that are due, as if they were typed.
+---@param run table
+function prompt.replay(run)
+  local next_change, exit = replay.due(run, "chunk"), {}
+  local c = next_change()
+  while c do
+    local env, session = environment(run, exit), c.session
+    aside(function()
+      while c and c.session == session do
+        run.progress:say("replay: " .. replay.text(c))
+        if c.kind == "reload" then
+          reload.take(run, c.text)
+        else
+          local chunk = repl.compile(c.text, env)
+          put_chunk(run, c.text, chunk ~= nil and (pcall(chunk)))
+        end
+        c = next_change()
+      end
+    end)
+  end
+end
+
 ---Open the prompt.
 ---@param run table
 ---@param io_? { read: function?, out: function? } for tests
@@ -71,24 +113,15 @@ function prompt.open(run, io_)
   core.signals_clear()
   local where = ('paused before step %d, stage "%s"'):format(run.position.run_step + 1, run.stage.name)
   run.progress:say(where .. "; run:set(path, value), run:continue() or Ctrl-D, run:stop()")
-  local random, stream = core.random_state(), core.random_stream(PROMPT_STREAM)
-  local was = core.grad_enable(false)
-  core.signals_mode { abandon_from = 0, speaks = false }
-  local ok, why = pcall(repl.loop, { env = environment(run, exit), prompt = "run> ", more = "...> ",
-    read = io_ and io_.read,
-    out = io_ and io_.out, is_over = function() return exit.over ~= nil end,
-    on_interrupt = function()
-      exit.over = "interrupted"
-      return true
-    end,
-    on_chunk = function(text)
-      run.journal:put { step = run.position.run_step, kind = "chunk", text = text }
-    end })
-  core.grad_enable(was)
-  core.random_stream(stream)
-  core.random_state(random)
-  core.signals_clear()
-  if not ok then error(why, 0) end
+  aside(function()
+    repl.loop { env = environment(run, exit), prompt = "run> ", more = "...> ", read = io_ and io_.read,
+      out = io_ and io_.out, is_over = function() return exit.over ~= nil end,
+      on_interrupt = function()
+        exit.over = "interrupted"
+        return true
+      end,
+      on_chunk = function(text, ok) put_chunk(run, text, ok) end }
+  end)
   return exit.over or "continue"
 end
 

@@ -7,6 +7,7 @@ local files = require "rille.util.files"
 local fingerprint = require "rille.run.fingerprint"
 local paths = require "rille.run.paths"
 local Recipe = require "rille.run.recipe"
+local replay = require "rille.run.replay"
 local stage = require "rille.run.stage"
 local step = require "rille.run.step"
 
@@ -125,14 +126,10 @@ function reload.adopt(run, text)
   return changed
 end
 
----Look at the recipe's file; called between steps. Tells what happened, and writes it into the journal.
+---Take up a new text, or say why not; tells what happened, and writes it into the journal.
 ---@param run table
-function reload.look(run)
-  local stamp = files.stamp(run.base.file)
-  if stamp == nil or stamp == run.recipe_stamp then return end
-  run.recipe_stamp = stamp
-  local text = files.read(run.base.file)
-  if not text or text == run.base.text or text == run.refused_text then return end
+---@param text string
+function reload.take(run, text)
   local changed, why = reload.adopt(run, text)
   if not changed then
     run.refused_text = text
@@ -143,6 +140,20 @@ function reload.look(run)
   local what = #changed > 0 and table.concat(changed, ", ") or "nothing that matters here"
   run.progress:say(("recipe taken up at step %d: %s"):format(run.position.run_step + 1, what))
   run.journal:put { step = run.position.run_step, kind = "reload", changed = changed, text = text }
+end
+
+---Look at the recipe's file; called between steps. A replay takes the versions of its journal instead, and looks at
+---the file when they are used up.
+---@param run table
+function reload.look(run)
+  for c in replay.due(run, "reload") do reload.take(run, c.text) end
+  if replay.is_open(run) then return end
+  local stamp = files.stamp(run.base.file)
+  if stamp == nil or stamp == run.recipe_stamp then return end
+  run.recipe_stamp = stamp
+  local text = files.read(run.base.file)
+  if not text or text == run.base.text or text == run.refused_text then return end
+  reload.take(run, text)
 end
 
 return reload

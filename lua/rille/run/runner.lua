@@ -35,13 +35,13 @@ local function state_to_save(run, has_optimiser)
     has_optimiser = has_optimiser, seconds = run.seconds }
 end
 
-local function save(run, has_optimiser)
+local function save(run, has_optimiser, is_end)
   run.seconds = run.seconds + (core.clock() - run.clock)
   run.clock = core.clock()
   local optimiser = has_optimiser and run.optimiser or nil
   checkpoint.save(run.keeper, run.models, optimiser, state_to_save(run, has_optimiser), function(text)
     run.log:warn(text, run.position.run_step)
-  end)
+  end, is_end)
   run.saved_at = core.clock()
 end
 
@@ -54,6 +54,7 @@ end
 -- ---- requests between steps
 
 local function answer_requests(run)
+  prompt.replay(run)
   local asked, ended = core.signals()
   if asked + ended == 0 then return end
   if ended > 0 or asked > 1 or not (run.has_prompt and core.isatty(0)) then
@@ -146,10 +147,11 @@ local function train_epoch(run)
     train_step(run, batch)
     local is_last = batch.is_last
     local is_over = run.stage.ends.steps and run.state.step >= run.stage.ends.steps
-    if not is_last and not is_over and is_time_to_save(run) then save(run, true) end
     if is_over then return end
     if not is_last then answer_requests(run) end
     reload.look(run)
+    -- behind the changes: a state holds all that was done at its step
+    if not is_last and is_time_to_save(run) then save(run, true) end
   end
 end
 
@@ -165,8 +167,8 @@ local function end_epoch(run)
     val and ", val " .. validate.text(val) or "",
     is_best and ", best so far" or ""))
   p.epoch, p.batch, p.cursor, p.sums, p.seen = p.epoch + 1, 0, 0, {}, 0
-  save(run, true)
   answer_requests(run)
+  save(run, true)
 end
 
 -- ---- one stage
@@ -216,7 +218,7 @@ local function end_stage(run, reason)
     best and (", weights of epoch %d"):format(best.epoch) or ""))
   p.stage, p.epoch, p.batch, p.cursor, p.best, p.sums, p.seen = p.stage + 1, 1, 0, 0, nil, {}, 0
   run.cache, run.batch, run.is_resumed_inside = nil, nil, false
-  save(run, false)
+  save(run, false, true)
 end
 
 local function run_stage(run)

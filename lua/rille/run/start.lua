@@ -8,9 +8,11 @@ local files = require "rille.util.files"
 local Journal = require "rille.run.journal"
 local json = require "rille.util.json"
 local Log = require "rille.run.log"
+local lfs = require "lfs"
 local machine = require "rille.run.machine"
 local Progress = require "rille.run.progress"
 local Recipe = require "rille.run.recipe"
+local replay = require "rille.run.replay"
 local stage = require "rille.run.stage"
 
 local start = {}
@@ -105,7 +107,7 @@ end
 ---
 ---Raises: a text when the folder has a run already, or something in the recipe or the data is wrong.
 ---@param recipe table
----@param o table dir, seed; data, checkpoint_steps, has_prompt, quiet if wanted
+---@param o table dir, seed; data, checkpoint_steps, has_prompt, quiet, replay (changes to come) if wanted
 ---@return table run
 function start.new(recipe, o)
   if files.kind(o.dir .. "/run.json") then
@@ -120,6 +122,10 @@ function start.new(recipe, o)
   run.log = Log.open(run.dir .. "/log.jsonl")
   run.journal = Journal.open(run.dir .. "/journal.jsonl")
   run.keeper = { dir = run.dir, failures = 0, number = 0 }
+  if o.replay then
+    replay.write(run.dir, o.replay)
+    run.replay = o.replay
+  end
   return run
 end
 
@@ -176,6 +182,28 @@ local function put_state(run, tensors, state, entries)
   end
 end
 
+local COPIED = { "run.json", "log.jsonl", "journal.jsonl", "replay.json" }
+
+---A second run that begins as a copy of another one, to be resumed and then changed on its own. Checkpoints are
+---never written over, so they are linked where the file system can.
+---@param dir string
+---@param out string a folder without a run
+function start.branch(dir, out)
+  start.read_info(dir)
+  if files.kind(out .. "/run.json") then
+    error(('run: "%s" holds a run already; give another folder with --out'):format(out), 0)
+  end
+  files.make_folder(out .. "/checkpoints")
+  for _, name in ipairs(files.list(dir .. "/checkpoints")) do
+    local from, to = dir .. "/checkpoints/" .. name, out .. "/checkpoints/" .. name
+    if not lfs.link(from, to) then files.write(to, assert(files.read(from))) end
+  end
+  for k = #COPIED, 1, -1 do -- run.json last: without it the folder is no run
+    local text = files.read(dir .. "/" .. COPIED[k])
+    if text then files.write(out .. "/" .. COPIED[k], text) end
+  end
+end
+
 ---Open a run again at its last whole checkpoint; log and journal are cut back to it.
 ---@param dir string
 ---@param o { data: string?, checkpoint_steps: integer?, has_prompt: boolean?, quiet: boolean?, at: integer? }
@@ -189,7 +217,10 @@ function start.resume(dir, o)
   run.lock = lock(dir)
   build_run(run)
   local tensors, state, newest = checkpoint.load(dir, function(text) run.progress:say(text) end, o.at)
-  if o.at and not state then error(('run: "%s" keeps no checkpoint of step %d'):format(dir, o.at), 0) end
+  if o.at and not state then
+    error(('run: "%s" keeps no checkpoint at or before step %d; it has %s'):format(dir, o.at,
+      table.concat(checkpoint.steps(dir), ", ")), 0)
+  end
   run.keeper = { dir = dir, failures = 0, number = newest, saved_step = state and state.run_step,
     best_now = state and state.best and state.best.file }
   run.log = Log.open(dir .. "/log.jsonl", state and state.log_bytes or 0)
@@ -206,6 +237,7 @@ function start.resume(dir, o)
   else
     run.progress:say "no checkpoint yet: the run begins anew"
   end
+  run.replay = replay.read(dir)
   run.recipe_stamp = nil -- a recipe that changed meanwhile is taken up as a reload
   return run
 end
