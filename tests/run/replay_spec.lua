@@ -34,7 +34,8 @@ end
 local TYPED = {
   [2] = { 'run:set("stages.class.losses.ce", 0.5)', "noise = rl.randn({ 2 })[1]:item()",
     'params["class.bias"]:mul_(1 + noise)' },
-  [4] = { "function half(step) return step > 4 and 0.5 or 1 end", 'run:set("stages.class.optimiser.lr", 2e-3); oops()',
+  [4] = { "function half(step) return step > 4 and 0.5 or 1 end",
+    'run:set("stages.class.optimiser.lr", 2e-3); oops()',
     'run:set("stages.joint.losses.kl", half)' },
   [5] = { 'run:set("stages.class.trains", "class.")', 'run:set("stages.joint.gate", "none")',
     'run:set("stages.joint.ends", { epochs = 1 })' },
@@ -44,7 +45,7 @@ describe("a replay", function()
   local recipe, whole
   local function edit_file(run)
     local path = run.base.file
-    files.write(path, (files.read(path):gsub("gaze %* math.min%(1, step / 4%)", "gaze * math.min(1, step / 3)")) .. "\n")
+    files.write(path, (files.read(path):gsub("math.min%(1, step / 4%)", "math.min(1, step / 3)")) .. "\n")
   end
   local function again(name, queue, options)
     local info = start.read_info(runs.root() .. "/whole")

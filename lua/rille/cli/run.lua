@@ -12,11 +12,12 @@ local command = { name = "run", usage = "RECIPE [options]",
     { name = "resume", value = "RUN", bare = true,
       doc = "go on with a run; without RUN, with the recipe's newest" },
     { name = "at", value = "STEP", kind = "integer", lo = 0,
-      doc = "with --resume: from the newest checkpoint at or before this step; with --out as a run of its own" },
+      doc = "with --resume: from the newest checkpoint at or before it; with --out as a run of its own" },
     { name = "replay", value = "RUN", doc = "repeat a run with the changes made by hand in it" },
     { name = "drop", value = "K", kind = "integer", lo = 1, many = true,
       doc = "with --replay: leave out change K; may be repeated" },
-    { name = "shift", value = "K:+N", many = true, doc = "with --replay: change K comes N steps later (or -N)" },
+    { name = "shift", value = "K:+N", many = true,
+      doc = "with --replay: change K comes N steps later (or -N)" },
     { name = "checkpoint-steps", value = "N", kind = "integer", lo = 1,
       doc = "save after every N steps instead of each minute" },
     common.QUIET } }
@@ -72,7 +73,7 @@ end
 local function replay_run(o)
   local start, replay = require "rille.run.start", require "rille.run.replay"
   if o[1] or o.set or o.preset or o.seed or o.seeds then
-    wrong "--replay takes recipe, options and seed of the run; only --out, --data, --drop and --shift go with it"
+    wrong "--replay takes recipe, options and seed of the run; --out, --data, --drop, --shift go with it"
   end
   local info, shift = start.read_info(o.replay), {}
   for _, text in ipairs(o.shift or {}) do
@@ -86,8 +87,8 @@ local function replay_run(o)
   end
   local recipe = start.recipe_of(info)
   local run = start.new(recipe, { dir = o.out or start.free_folder(recipe.name), seed = info.seed,
-    data = o.data or info.data.given, checkpoint_steps = o.checkpoint_steps, has_prompt = true, quiet = o.quiet,
-    replay = queue })
+    data = o.data or info.data.given, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
+    quiet = o.quiet, replay = queue })
   local dir = run.dir
   work(run)
   print(dir)

@@ -64,7 +64,8 @@ local function environment(run, exit)
   return env
 end
 
--- Runs f() as everything at the prompt runs: from its own random stream, without gradients unless they are asked for.
+-- Runs f() as everything at the prompt runs: from its own random stream, without gradients unless they are
+-- asked for.
 local function aside(f)
   local random, stream = core.random_state(), core.random_stream(PROMPT_STREAM)
   local was = core.grad_enable(false)

@@ -142,8 +142,8 @@ function reload.take(run, text)
   run.journal:put { step = run.position.run_step, kind = "reload", changed = changed, text = text }
 end
 
----Look at the recipe's file; called between steps. A replay takes the versions of its journal instead, and looks at
----the file when they are used up.
+---Look at the recipe's file; called between steps. A replay takes the versions of its journal instead, and
+---looks at the file when they are used up.
 ---@param run table
 function reload.look(run)
   for c in replay.due(run, "reload") do reload.take(run, c.text) end

@@ -1,14 +1,14 @@
--- A run repeated from its journal: the changes made by hand come again, at the steps they were made at, or with
--- some of them left out or moved. Chunks are run whole, in the prompt's environment, with its random stream; so a
--- replay without edits ends with the very same weights.
+-- A run repeated from its journal: the changes made by hand come again, at the steps they were made at, or
+-- with some of them left out or moved. Chunks are run whole, in the prompt's environment, with its random
+-- stream; so a replay without edits ends with the very same weights.
 local files = require "rille.util.files"
 local Journal = require "rille.run.journal"
 local json = require "rille.util.json"
 
 local replay = {}
 
----The changes of a run, in order: chunks typed at its prompt and versions of its recipe's file. `session` is the same
----for chunks typed at one opening of the prompt: they share its globals.
+---The changes of a run, in order: chunks typed at its prompt and versions of its recipe's file. `session` is
+---the same for chunks typed at one opening of the prompt: they share its globals.
 ---@param dir string
 ---@return { number: integer, session: integer, step: integer, kind: "chunk"|"reload", text: string }[]
 function replay.changes(dir)
@@ -51,12 +51,12 @@ function replay.edit(changes, drop, shift)
   for k in pairs(shift) do check(k) end
   for k, c in ipairs(changes) do
     if not gone[k] then
-      local copy = setmetatable({ step = c.step + (shift[k] or 0) }, { __index = c })
-      if copy.step < 1 then
-        error(("replay: change %d of step %d cannot be moved by %d; the first place is behind step 1"):format(k,
-          c.step, shift[k]), 0)
+      local step = c.step + (shift[k] or 0)
+      if step < 1 then
+        local text = "replay: change %d of step %d cannot be moved by %d; the first place is behind step 1"
+        error(text:format(k, c.step, shift[k]), 0)
       end
-      out[#out + 1] = { number = c.number, session = c.session, step = copy.step, kind = c.kind, text = c.text,
+      out[#out + 1] = { number = c.number, session = c.session, step = step, kind = c.kind, text = c.text,
         outside = c.outside }
     end
   end
@@ -72,7 +72,8 @@ end
 ---@return string
 function replay.text(c)
   local first = c.kind == "reload" and "the recipe's file changed" or c.text:match "^%s*([^\n]*)"
-  local note = c.outside and (" (it reads from outside the run: %s; the replay may differ)"):format(c.outside) or ""
+  local text = " (it reads from outside the run: %s; the replay may differ)"
+  local note = c.outside and text:format(c.outside) or ""
   return ("change %d, behind step %d: %s%s"):format(c.number, c.step, first, note)
 end
 
@@ -95,8 +96,8 @@ function replay.is_open(run)
   return run.replay ~= nil and run.replay[(run.position.replayed or 0) + 1] ~= nil
 end
 
----The changes that are due here, taken off the queue. The prompt and the file have their own places between two
----steps; the prompt's also takes what an earlier step left.
+---The changes that are due here, taken off the queue. The prompt and the file have their own places between
+---two steps; the prompt's also takes what an earlier step left.
 ---@param run table
 ---@param kind "chunk"|"reload"
 ---@return fun(): table? iterator
@@ -111,8 +112,8 @@ function replay.due(run, kind)
   end
 end
 
--- What a chunk may reach beyond the run: found by name in its text, so a warning too many is possible, one too few
--- for names that are built up at run time.
+-- What a chunk may reach beyond the run: found by name in its text, so a warning too many is possible, one
+-- too few for names that are built up at run time.
 local OUTSIDE = { "%f[%w_]io%.%w+", "%f[%w_]os%.%w+", "%f[%w_]dofile%f[^%w_]", "%f[%w_]loadfile%f[^%w_]",
   "rl%.data%.%w+", "rl%.clock%f[^%w_]" }
 

@@ -184,8 +184,8 @@ end
 
 local COPIED = { "run.json", "log.jsonl", "journal.jsonl", "replay.json" }
 
----A second run that begins as a copy of another one, to be resumed and then changed on its own. Checkpoints are
----never written over, so they are linked where the file system can.
+---A second run that begins as a copy of another one, to be resumed and then changed on its own. Checkpoints
+---are never written over, so they are linked where the file system can.
 ---@param dir string
 ---@param out string a folder without a run
 function start.branch(dir, out)
