@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "kernels/columns.h"
 #include "kernels/kernels.h"
 
 #define PACK_ROWS    64
@@ -99,7 +100,7 @@ static void block_body(void *ctx, int64_t block, int worker) {
     w.beta = 0;
     w.bias = NULL;
   }
-  if (g->back != NULL) w.sums = p->sums + i * 2 * g->n;
+  if (g->back != NULL) w.sums = p->sums + i * 3 * g->n;
   RL_KERNEL_CALL(p->k, g->dtype, gemm_block, &w);
 }
 
@@ -123,9 +124,9 @@ static void fold_body(void *ctx, int64_t block, int worker) {
 
 static void fold_sums(const plan *p) {
   double *sums = p->g->back->sums;
-  for (int64_t j = 0; j < 2 * p->g->n; j++) {
+  for (int64_t j = 0; sums != NULL && j < 3 * p->g->n; j++) {
     sums[j] = 0;
-    for (int64_t i = 0; i < p->gi; i++) sums[j] += p->sums[i * 2 * p->g->n + j];
+    for (int64_t i = 0; i < p->gi; i++) sums[j] += p->sums[i * 3 * p->g->n + j];
   }
 }
 
@@ -155,7 +156,7 @@ rl_status rl_gemm_run(const rl_gemm *g) {
   size_t all = p.scratch_bytes * (size_t)(blocks > 1 ? rl_threads_get() : 1);
   size_t packed = pack ? (size_t)(ceil_to(g->n, p.panel) * g->k) * p.size : 0;
   size_t part = p.parts > 1 ? (size_t)(p.batch * p.parts * g->m * g->n) * p.size : 0;
-  if (g->back != NULL) part = (size_t)(p.gi * 2 * g->n) * sizeof(double);
+  if (g->back != NULL) part = (size_t)(p.gi * 3 * g->n) * sizeof(double);
   size_t bytes = all + (size_t)ceil_to((int64_t)packed, 64) + part;
   void *memory = stack;
   if (bytes > STACK_BYTES) RL_TRY(rl_mem_alloc(&memory, bytes));
@@ -167,5 +168,7 @@ rl_status rl_gemm_run(const rl_gemm *g) {
   rl_status status = run_blocks(&p, pack);
   rl_fp_leave(mode);
   if (memory != stack) rl_mem_free(memory, bytes);
+  if (status == RL_OK && g->moments != NULL)
+    status = rl_column_moments(g->dtype, g->m, g->n, g->c, g->ldc, g->moments);
   return status;
 }

@@ -6,22 +6,29 @@
 
 #include "rille.h"
 
-/* Applied while an operand is packed: relu(x scale + shift), one scale and shift per column of the operand
+typedef enum rl_act { RL_ACT_NONE, RL_ACT_RELU, RL_ACT_PRELU } rl_act;
+
+/* Applied while an operand is packed: act(x scale + shift), one scale, shift and (PReLU) slope per column of the operand
 ** (k for A, j for B). scale NULL: nothing is done. The sum is two rounded steps on every kernel set, so that
-** a mask recomputed from the same numbers agrees. */
+** a mask recomputed from the same numbers agrees.
+** other, by: the two-input form of a gradient whose correction was put off, x scale + shift + other by (act none; A only). */
 typedef struct rl_prologue {
-  const void *scale, *shift;
-  bool relu;
+  const void *scale, *shift, *slope;
+  rl_act act;
+  const void *other, *by;
+  int64_t ldother;
 } rl_prologue;
 
-/* Instead of C: the product is the gradient v behind y = relu(x scale + shift), one scale and shift per column. With
-** dz = v where y > 0, else 0: grad += scale dz, and the column sums of dz and of dz (x - mean) rstd. */
+/* Instead of C: the product is the gradient v behind y = act(z), z = x scale + shift, f's numbers one per column. With dz = v act'(z):
+** grad = [grad +] scale dz, and the column sums of dz, of dz (x - mean) rstd, and (PReLU) of v z where z <= 0. */
 typedef struct rl_gemm_back {
-  const void *x, *scale, *shift, *mean, *rstd;
+  rl_prologue f;
+  const void *x, *mean, *rstd;
   int64_t ldx;
   void *grad;
   int64_t ldg;
-  double *sums; /* [2][n] */
+  bool add;
+  double *sums; /* [3][n] */
 } rl_gemm_back;
 
 /* C[m x n] = beta C + op(A)[m x k] op(B)[k x n] + bias, row-major; ta: A is stored k x m, tb: B is stored
@@ -36,8 +43,9 @@ typedef struct rl_gemm {
   int64_t lda, ldb, ldc;
   double beta;
   const void *bias;   /* [n], added to every row; or NULL */
-  rl_prologue pa, pb; /* pa only where ta is false, pb only where tb is false */
-  int64_t batch;      /* 0 counts as 1 */
+  rl_prologue pa, pb; /* pa also where ta is true: one number per row of C then; pb only where tb is false */
+  double *moments; /* or NULL: [2][n], mean and biased variance of C's columns, of what is written; batch 1 */
+  int64_t batch;   /* 0 counts as 1 */
   int64_t stride_a, stride_b, stride_c;
   /* or NULL; then ta is false, pa, bias and batch are not used, c and beta are ignored */
   const rl_gemm_back *back;
@@ -61,7 +69,7 @@ typedef struct rl_gemm_work {
   void *scratch;      /* this worker's; rl_gemm_scratch elements */
   const void *bias;
   double beta;
-  double *sums; /* `back`: this row of blocks' own, [2][n] */
+  double *sums; /* `back`: this row of blocks' own, [3][n] */
 } rl_gemm_work;
 
 /* Sums `parts` partial products, [parts][m][n] one after another, onto C, in their order; rows i0..i1. */

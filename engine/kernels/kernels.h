@@ -13,6 +13,7 @@ struct rl_conv_pass;
 struct rl_conv_work;
 struct rl_conv_grad;
 struct rl_conv_fold;
+struct rl_conv_finish;
 struct rl_pool;
 struct rl_resize;
 

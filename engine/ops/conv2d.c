@@ -3,6 +3,8 @@
 #include "kernels/conv.h"
 #include "ops/op.h"
 
+#define LOSSES_MAX 64 /* of one walk back */
+
 enum { STRIDE, PADDING, DILATION, GROUPS };
 
 static int64_t pixel_step(const rl_tensor *t) { /* a channels-last tensor's, whatever sizes are 1 */
@@ -23,7 +25,8 @@ static rl_conv geometry(const rl_call *c) {
   s.oh = rl_conv_size(s.h, s.kh, s.stride[0], s.pad[0], s.dilation[0]);
   s.ow = rl_conv_size(s.w, s.kw, s.stride[1], s.pad[1], s.dilation[1]);
   s.ldy = s.cout;
-  s.ldx = s.cin;
+  s.nparts = 1;
+  s.part[0] = (rl_conv_part){.channels = s.cin, .ld = s.cin, .up = 1};
   return s;
 }
 
@@ -59,41 +62,42 @@ static rl_status shape(rl_call *c) {
   return RL_OK;
 }
 
+static void read_x(rl_conv *s, const rl_tensor *x) {
+  s->part[0].x = rl_data(x);
+  s->part[0].ld = pixel_step(x);
+}
+
 static rl_status forward(rl_call *c) {
   rl_conv s = geometry(c);
-  s.ldx = pixel_step(c->in[0]);
-  return rl_conv_forward(&s, rl_data(c->in[0]), rl_data(c->in[1]),
-                         c->in[2] == NULL ? NULL : rl_data(c->in[2]), rl_data(c->out[0]));
+  read_x(&s, c->in[0]);
+  return rl_conv_forward(&s, rl_data(c->in[1]), c->in[2] == NULL ? NULL : rl_data(c->in[2]),
+                         rl_data(c->out[0]), NULL);
 }
 
-/* All cotangents share the packed weights. */
-static rl_status back_to_x(rl_call *c, const rl_conv *s) {
-  const void *dy[64];
-  void *dx[64];
-  double beta[64];
-  int count = 0;
-  for (int k = 0; k < c->ncot; k++) {
-    if (c->din[k * c->nin] == NULL) continue;
-    dy[count] = rl_data(c->dout[k]);
-    dx[count] = rl_data(c->din[k * c->nin]);
-    beta[count++] = c->beta[k * c->nin];
-  }
-  return count == 0 ? RL_OK : rl_conv_back_data(s, count, dy, rl_data(c->in[1]), dx, beta);
-}
-
+/* All cotangents at once: they share what is made of the weight, or of x. */
 static rl_status backward(rl_call *c) {
   rl_conv s = geometry(c);
-  RL_TRY(back_to_x(c, &s)); /* dx is dense, so ldx is the channel count here */
-  if (c->in[0]->storage != NULL) s.ldx = pixel_step(c->in[0]);
+  const void *dy[LOSSES_MAX];
+  rl_conv_dx dx[LOSSES_MAX];
+  void *dweight[LOSSES_MAX];
+  double beta[LOSSES_MAX];
+  bool data = false, weight = false;
   for (int k = 0; k < c->ncot; k++) {
     rl_tensor *const *din = c->din + k * c->nin;
-    const int *beta = c->beta + k * c->nin;
-    const void *dy = rl_data(c->dout[k]);
-    if (din[1] != NULL) RL_TRY(rl_conv_back_weight(&s, rl_data(c->in[0]), dy, rl_data(din[1]), beta[1]));
+    const int *add = c->beta + k * c->nin;
+    dy[k] = rl_data(c->dout[k]);
+    dx[k] = (rl_conv_dx){.dx = din[0] == NULL ? NULL : rl_data(din[0]), .ld = s.cin, .beta = add[0]};
+    dweight[k] = din[1] == NULL ? NULL : rl_data(din[1]);
+    beta[k] = add[1];
+    data = data || din[0] != NULL;
+    weight = weight || din[1] != NULL;
     if (c->nin > 2 && din[2] != NULL)
-      RL_TRY(rl_column_sums(c->dtype, s.n * s.oh * s.ow, s.cout, dy, s.cout, rl_data(din[2]), beta[2]));
+      RL_TRY(rl_column_sums(c->dtype, s.n * s.oh * s.ow, s.cout, dy[k], s.cout, rl_data(din[2]), add[2]));
   }
-  return RL_OK;
+  if (data) RL_TRY(rl_conv_back_data(&s, c->ncot, dy, rl_data(c->in[1]), dx));
+  if (!weight) return RL_OK;
+  read_x(&s, c->in[0]);
+  return rl_conv_back_weight(&s, c->ncot, dy, dweight, beta);
 }
 
 static unsigned saves_of(const rl_call *c) {

@@ -40,16 +40,10 @@ rl_dense rl_dense_of(rl_call *c);
 static inline int64_t rl_dense_cin(const rl_dense *d, int64_t layer) { return d->c0 + layer * d->growth; }
 static inline int rl_dense_at(int64_t layer, int what) { return (int)(1 + layer * DENSE_INPUTS + what); }
 rl_norm rl_dense_norm(const rl_dense *d, const rl_tensor *kept, int64_t layer, int which); /* which: 0, 1 */
-rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2);
+rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2, const void *y1);
 
 double rl_dense_get(const rl_dense *d, const void *p, int64_t i);
 void rl_dense_set(const rl_dense *d, void *p, int64_t i, double v);
-
-#define RL_DENSE_PARTS 8 /* partial sums over pixels, added in order */
-static inline int64_t rl_dense_parts(int64_t rows, int64_t cols) {
-  int64_t parts = rows * cols / 32768;
-  return parts < 1 ? 1 : parts < RL_DENSE_PARTS ? parts : RL_DENSE_PARTS;
-}
 
 rl_status rl_dense_backward(rl_call *c);
 

@@ -18,16 +18,14 @@ typedef struct back {
   char *dz;              /* [M][mid] */
   char *a, *b;           /* [max(C, mid)] of the dtype: corrections about to be applied */
   double *sum_a, *sum_b; /* [C]: corrections collected */
-  double *sums;          /* [2][max(C, mid)] */
-  double *part;          /* [RL_DENSE_PARTS][2][mid] */
+  double *sums;          /* [3][max(C, mid)] */
 } back;
 
 typedef struct pass { /* one of the loops over pixels */
   const back *k;
-  const rl_norm *norm;
   const char *x;
   char *to;
-  int64_t at, cols, ldx, ld_to, parts;
+  int64_t at, cols, ldx, ld_to;
   int add;
 } pass;
 
@@ -59,27 +57,14 @@ static rl_status apply_corrections(back *k, int64_t at, int64_t cols, char *to, 
   return rl_parallel(corrected_body, &p, rl_blocks(k->d.pixels, ROWS));
 }
 
-static void mask_body(void *ctx, int64_t block, int worker) {
-  const pass *p = ctx;
-  const rl_dense *d = &p->k->d;
-  int64_t i0 = d->pixels * block / p->parts, i1 = d->pixels * (block + 1) / p->parts,
-          from = i0 * p->cols * d->size;
-  const void *x = p->x + from;
-  void *dz = p->k->dz + from;
-  RL_KERNEL_CALL(d->c->k, d->c->dtype, masked_sums, p->k->part + 2 * p->cols * block, dz, x,
-                 (void *)p->norm->scale, (void *)p->norm->shift, (void *)p->norm->mean, (void *)p->norm->rstd,
-                 (size_t)(i1 - i0), (size_t)p->cols);
-  (void)worker;
-}
-
 static void norm_body(void *ctx, int64_t block, int worker) {
   const pass *p = ctx;
   const rl_dense *d = &p->k->d;
   int64_t i = block * ROWS, rows = d->pixels - i < ROWS ? d->pixels - i : ROWS, from = i * p->cols * d->size;
   const void *x = p->x + from;
   void *dz = p->k->dz + from;
-  RL_KERNEL_CALL(d->c->k, d->c->dtype, norm_back, dz, x, (void *)p->norm->scale, (void *)p->k->a,
-                 (void *)p->k->b, (size_t)rows, (size_t)p->cols);
+  RL_KERNEL_CALL(d->c->k, d->c->dtype, norm_back, dz, x, (void *)p->k->a, (void *)p->k->b, (size_t)rows,
+                 (size_t)p->cols);
   (void)worker;
 }
 
@@ -103,14 +88,9 @@ static void correction(const back *k, const rl_norm *q, int64_t j, double *a, do
   *a = -scale * c1 - *b * rl_dense_get(&k->d, q->mean, j);
 }
 
-/* dz [M][mid] from the gradient of relu(norm2(y1)) to that of y1, in place. */
+/* scale dz [M][mid] becomes the gradient of y1, in place. */
 static rl_status back_norm2(back *k, int64_t l, const rl_norm *q, const char *y1) {
-  pass p = {.k = k, .norm = q, .x = y1, .cols = q->n, .parts = rl_dense_parts(k->d.pixels, q->n)};
-  RL_TRY(rl_parallel(mask_body, &p, p.parts));
-  for (int64_t j = 0; j < 2 * q->n; j++) {
-    k->sums[j] = 0;
-    for (int64_t s = 0; s < p.parts; s++) k->sums[j] += k->part[2 * q->n * s + j];
-  }
+  pass p = {.k = k, .x = y1, .cols = q->n};
   give(k, rl_dense_at(l, DENSE_NORM2_B), k->sums, q->n);
   give(k, rl_dense_at(l, DENSE_NORM2_W), k->sums + q->n, q->n);
   for (int64_t j = 0; j < q->n; j++) {
@@ -127,22 +107,23 @@ static rl_status back_conv1(back *k, int64_t l, const rl_norm *q) {
   rl_call *c = k->d.c;
   const void *x = rl_data(c->out[0]), *weight = rl_data(c->in[rl_dense_at(l, DENSE_CONV1)]);
   int at = rl_dense_at(l, DENSE_CONV1);
+  rl_prologue f = {.scale = q->scale, .shift = q->shift, .act = RL_ACT_RELU};
   rl_gemm g = {.dtype = c->dtype, .a = k->dz, .lda = k->d.mid, .n = q->n};
   if (c->din[at] != NULL) {
     rl_gemm dw = g;
     dw.ta = true, dw.m = k->d.mid, dw.k = k->d.pixels, dw.b = x, dw.ldb = k->d.channels;
     dw.c = rl_data(c->din[at]), dw.ldc = q->n, dw.beta = c->beta[at];
-    dw.pb = (rl_prologue){q->scale, q->shift, true};
+    dw.pb = f;
     RL_TRY(rl_gemm_run(&dw));
   }
-  rl_gemm_back e = {.x = x,
-                    .scale = q->scale,
-                    .shift = q->shift,
+  rl_gemm_back e = {.f = f,
+                    .x = x,
                     .mean = q->mean,
                     .rstd = q->rstd,
                     .ldx = k->d.channels,
                     .grad = k->grad,
                     .ldg = k->d.channels,
+                    .add = true,
                     .sums = k->sums};
   g.m = k->d.pixels, g.k = k->d.mid, g.b = weight, g.ldb = q->n, g.back = &e;
   RL_TRY(rl_gemm_run(&g));
@@ -164,13 +145,13 @@ static rl_status back_layer(back *k, int64_t l) {
   const char *y1 = (const char *)rl_data(c->keep[0]) + l * d->pixels * d->mid * d->size;
   int at = rl_dense_at(l, DENSE_CONV2);
   RL_TRY(apply_corrections(k, norm1.n, d->growth, k->made, d->growth, 0));
-  rl_conv s = rl_dense_conv2(d, &norm2);
+  rl_conv s = rl_dense_conv2(d, &norm2, y1);
   s.ldy = d->growth;
-  if (c->din[at] != NULL) RL_TRY(rl_conv_back_weight(&s, y1, k->made, rl_data(c->din[at]), c->beta[at]));
   const void *dy = k->made;
-  void *dx = k->dz;
-  double zero = 0;
-  RL_TRY(rl_conv_back_data(&s, 1, &dy, rl_data(c->in[at]), &dx, &zero));
+  if (c->din[at] != NULL)
+    RL_TRY(rl_conv_back_weight(&s, 1, &dy, &(void *){rl_data(c->din[at])}, &(double){c->beta[at]}));
+  RL_TRY(rl_conv_back_data(&s, 1, &dy, rl_data(c->in[at]),
+                           &(rl_conv_dx){.dx = k->dz, .ld = d->mid, .sums = k->sums}));
   RL_TRY(back_norm2(k, l, &norm2, y1));
   return back_conv1(k, l, &norm1);
 }
@@ -203,7 +184,7 @@ rl_status rl_dense_backward(rl_call *c) {
   int64_t widest = d->channels > d->mid ? d->channels : d->mid;
   int64_t grad = lines(d->pixels * d->channels * d->size), made = lines(d->pixels * d->growth * d->size);
   int64_t dz = lines(d->pixels * d->mid * d->size), list = lines(widest * 8);
-  int64_t part = lines(RL_DENSE_PARTS * 2 * d->mid * 8), bytes = grad + made + dz + 6 * list + part;
+  int64_t bytes = grad + made + dz + 7 * list;
   void *memory = NULL;
   RL_TRY(rl_mem_alloc(&memory, (size_t)bytes));
   k.grad = memory;
@@ -214,7 +195,6 @@ rl_status rl_dense_backward(rl_call *c) {
   k.sum_a = (double *)(void *)(k.b + list);
   k.sum_b = k.sum_a + list / 8;
   k.sums = k.sum_b + list / 8;
-  k.part = k.sums + 2 * (list / 8);
   memset(k.sum_a, 0, (size_t)(2 * list));
   rl_status s = back_all(&k);
   rl_mem_free(memory, (size_t)bytes);

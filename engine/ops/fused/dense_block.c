@@ -50,7 +50,7 @@ rl_norm rl_dense_norm(const rl_dense *d, const rl_tensor *kept, int64_t layer, i
   return q;
 }
 
-rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2) {
+rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2, const void *y1) {
   return (rl_conv){.dtype = d->c->dtype,
                    .n = d->n,
                    .h = d->h,
@@ -65,9 +65,15 @@ rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2) {
                    .pad = {1, 1},
                    .dilation = {1, 1},
                    .groups = 1,
-                   .ldx = d->mid,
                    .ldy = d->channels,
-                   .px = {norm2->scale, norm2->shift, true}};
+                   .nparts = 1,
+                   .part = {{.x = y1,
+                             .channels = d->mid,
+                             .ld = d->mid,
+                             .px = {.scale = norm2->scale, .shift = norm2->shift, .act = RL_ACT_RELU},
+                             .mean = norm2->mean,
+                             .rstd = norm2->rstd,
+                             .up = 1}}};
 }
 
 /* ---- shape */
@@ -117,39 +123,6 @@ static rl_status shape(rl_call *c) {
 
 /* ---- statistics */
 
-typedef struct moments_job {
-  const rl_dense *d;
-  const char *x;
-  int64_t cols, ld, parts;
-  double *part;
-} moments_job;
-
-static void moments_body(void *ctx, int64_t block, int worker) {
-  const moments_job *q = ctx;
-  int64_t i0 = q->d->pixels * block / q->parts, i1 = q->d->pixels * (block + 1) / q->parts;
-  const void *x = q->x + i0 * q->ld * q->d->size;
-  RL_KERNEL_CALL(q->d->c->k, q->d->c->dtype, column_moments, q->part + 2 * q->cols * block, x,
-                 (size_t)(i1 - i0), (size_t)q->cols, (size_t)q->ld);
-  (void)worker;
-}
-
-/* Mean and (biased) variance of each of `cols` columns of x, in double. part: [RL_DENSE_PARTS][2][cols] */
-static rl_status moments(const rl_dense *d, const char *x, int64_t cols, int64_t ld, double *part,
-                         double *mean, double *var) {
-  moments_job q = {d, x, cols, ld, rl_dense_parts(d->pixels, cols), part};
-  RL_TRY(rl_parallel(moments_body, &q, q.parts));
-  double per = 1 / (double)d->pixels;
-  for (int64_t j = 0; j < cols; j++) {
-    double sum = 0, square = 0;
-    for (int64_t p = 0; p < q.parts; p++)
-      sum += part[2 * cols * p + j], square += part[2 * cols * p + cols + j];
-    mean[j] = sum * per;
-    double v = square * per - mean[j] * mean[j];
-    var[j] = v < 0 ? 0 : v; /* NaN stays */
-  }
-  return RL_OK;
-}
-
 /* Fills a normalisation from given moments, or in evaluation from the running ones. */
 static void prepare(const rl_dense *d, const rl_norm *q, int64_t layer, int which, const double *mean,
                     const double *var) {
@@ -184,36 +157,34 @@ static void update_running(const rl_dense *d, rl_tensor *mean, rl_tensor *var, c
 /* ---- forward */
 
 typedef struct
-    room { /* doubles: moments of the buffer's columns, of every layer's middle, and partial sums */
-  double *mean, *var, *mean2, *var2, *part;
+    room { /* doubles: moments of the buffer's columns, of every layer's middle, and of what was just written */
+  double *mean, *var, *middle, *made;
 } room;
+
+/* Moments of n columns as the kernels give them, to their place among the buffer's. */
+static void note_moments(const room *r, int64_t at, int64_t n) {
+  for (int64_t j = 0; j < n; j++) r->mean[at + j] = r->made[j], r->var[at + j] = r->made[n + j];
+}
 
 static rl_status layer_forward(const rl_dense *d, const room *r, int64_t l, char *y1) {
   rl_tensor **in = d->c->in + rl_dense_at(l, 0);
-  int64_t cin = rl_dense_cin(d, l), rows = d->pixels;
+  int64_t cin = rl_dense_cin(d, l);
   char *x = rl_data(d->c->out[0]);
   rl_norm norm1 = rl_dense_norm(d, d->c->keep[1], l, 0), norm2 = rl_dense_norm(d, d->c->keep[1], l, 1);
+  double *middle = r->middle + 2 * l * d->mid;
   prepare(d, &norm1, l, 0, r->mean, r->var);
-  RL_TRY(rl_gemm_run(&(rl_gemm){.dtype = d->c->dtype,
-                                .tb = true,
-                                .m = rows,
-                                .n = d->mid,
-                                .k = cin,
-                                .a = x,
-                                .lda = d->channels,
-                                .b = rl_data(in[DENSE_CONV1]),
-                                .ldb = cin,
-                                .c = y1,
-                                .ldc = d->mid,
-                                .pa = {norm1.scale, norm1.shift, true}}));
-  double *mean2 = r->mean2 + l * d->mid, *var2 = r->var2 + l * d->mid;
-  if (d->training) RL_TRY(moments(d, y1, d->mid, d->mid, r->part, mean2, var2));
-  prepare(d, &norm2, l, 1, mean2, var2);
-  rl_conv conv2 = rl_dense_conv2(d, &norm2);
-  char *made = x + cin * d->size;
-  RL_TRY(rl_conv_forward(&conv2, y1, rl_data(in[DENSE_CONV2]), NULL, made));
-  if (d->training && l + 1 < d->layers)
-    RL_TRY(moments(d, made, d->growth, d->channels, r->part, r->mean + cin, r->var + cin));
+  rl_gemm g = {.dtype = d->c->dtype, .tb = true, .m = d->pixels, .n = d->mid, .k = cin};
+  g.a = x, g.lda = d->channels;
+  g.b = rl_data(in[DENSE_CONV1]), g.ldb = cin;
+  g.c = y1, g.ldc = d->mid;
+  g.pa = (rl_prologue){.scale = norm1.scale, .shift = norm1.shift, .act = RL_ACT_RELU};
+  g.moments = d->training ? middle : NULL;
+  RL_TRY(rl_gemm_run(&g));
+  prepare(d, &norm2, l, 1, middle, middle + d->mid);
+  rl_conv conv2 = rl_dense_conv2(d, &norm2, y1);
+  bool wanted = d->training && l + 1 < d->layers;
+  RL_TRY(rl_conv_forward(&conv2, rl_data(in[DENSE_CONV2]), NULL, x + cin * d->size, wanted ? r->made : NULL));
+  if (wanted) note_moments(r, cin, d->growth);
   return RL_OK;
 }
 
@@ -222,33 +193,35 @@ static rl_status all_layers(const rl_dense *d, const room *r) {
   first.shape.size[1] = d->c0;
   RL_TRY(rl_copy(&first, d->c->in[0], false));
   if (d->pixels == 0) return RL_OK;
-  if (d->training) RL_TRY(moments(d, rl_data(d->c->out[0]), d->c0, d->channels, r->part, r->mean, r->var));
+  if (d->training) {
+    RL_TRY(rl_column_moments(d->c->dtype, d->pixels, d->c0, rl_data(d->c->out[0]), d->channels, r->made));
+    note_moments(r, 0, d->c0);
+  }
   for (int64_t l = 0; l < d->layers; l++)
     RL_TRY(layer_forward(
         d, r, l, (char *)rl_data(d->c->keep[0]) + (d->c->grad ? l * d->pixels * d->mid * d->size : 0)));
   for (int64_t l = 0; l < d->layers && d->training; l++) {
     rl_tensor **in = d->c->in + rl_dense_at(l, 0);
     update_running(d, in[DENSE_MEAN1], in[DENSE_VAR1], r->mean, r->var, rl_dense_cin(d, l));
-    update_running(d, in[DENSE_MEAN2], in[DENSE_VAR2], r->mean2 + l * d->mid, r->var2 + l * d->mid, d->mid);
+    const double *middle = r->middle + 2 * l * d->mid;
+    update_running(d, in[DENSE_MEAN2], in[DENSE_VAR2], middle, middle + d->mid, d->mid);
   }
   return RL_OK;
 }
 
 static rl_status forward(rl_call *c) {
   rl_dense d = rl_dense_of(c);
-  int64_t widest = d.channels > d.mid ? d.channels : d.mid;
   rl_shape middle = {3, {c->grad ? d.layers : 1, d.pixels, d.mid}}, norms = {1, {norms_size(&d, d.layers)}};
   RL_TRY(rl_keep(c, 0, c->dtype, &middle));
   RL_TRY(rl_keep(c, 1, c->dtype, &norms));
-  size_t bytes =
-      (size_t)(2 * d.channels + 2 * d.layers * d.mid + 2 * RL_DENSE_PARTS * widest) * sizeof(double);
+  int64_t made = d.c0 > d.growth ? d.c0 : d.growth;
+  size_t bytes = (size_t)(2 * (d.channels + d.layers * d.mid + made)) * sizeof(double);
   void *memory = NULL;
   RL_TRY(rl_mem_alloc(&memory, bytes));
   room r = {.mean = memory};
   r.var = r.mean + d.channels;
-  r.mean2 = r.var + d.channels;
-  r.var2 = r.mean2 + d.layers * d.mid;
-  r.part = r.var2 + d.layers * d.mid;
+  r.middle = r.var + d.channels;
+  r.made = r.middle + 2 * d.layers * d.mid;
   rl_status s = all_layers(&d, &r);
   rl_mem_free(memory, bytes);
   return s;
