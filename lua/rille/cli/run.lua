@@ -7,7 +7,10 @@ local command = { name = "run", usage = "RECIPE [options]",
   doc = "train a recipe: its stages, then test figures and a report, in a run folder",
   options = { common.PRESET, common.DATA, { name = "out", value = "DIR",
     doc = "the run's folder (default runs/RECIPE-N)" },
-    common.SEED, { name = "seeds", value = "A..B", doc = "one run per seed, in DIR-seedN" }, common.THREADS,
+    common.SEED,
+    { name = "seeds", value = "A..B", doc = "one run per seed, in DIR/seedN, and a table of all" },
+    { name = "vary", value = "PATH=A,B", many = true,
+      doc = "one run per value (and seed), in DIR/PATH=A-seedN; may be repeated" }, common.THREADS,
     common.SET,
     { name = "resume", value = "RUN", bare = true,
       doc = "go on with a run; without RUN, with the recipe's newest" },
@@ -95,13 +98,49 @@ local function replay_run(o)
   return 0
 end
 
-local function run_seed(o, seed, dir)
+local function run_seed(o, seed, dir, set)
   local start, recipe = require "rille.run.start", require "rille.run.recipe"
-  local run = start.new(recipe.load(o[1], { preset = o.preset, set = o.set }),
+  local run = start.new(recipe.load(o[1], { preset = o.preset, set = set or o.set }),
     { dir = dir, data = o.data, seed = seed, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
       quiet = o.quiet })
   work(run)
   print(dir)
+end
+
+-- The runs of a sweep; a value that the recipe does not take is told before the first hour is spent.
+local function plan_of(o)
+  local sweep, recipe = require "rille.run.sweep", require "rille.run.recipe"
+  local build = require "rille.run.build"
+  local first, last, varied = o.seed or 1, o.seed or 1, {}
+  if o.seeds then first, last = seeds_of(o.seeds) end
+  for k, text in ipairs(o.vary or {}) do varied[k] = sweep.parse(text) end
+  local plan = sweep.plan(varied, first, last)
+  for _, one in ipairs(plan) do
+    one.set = table.move(one.set, 1, #one.set, #(o.set or {}) + 1, { table.unpack(o.set or {}) })
+    build.check_gates(recipe.load(o[1], { preset = o.preset, set = one.set }).stages)
+  end
+  return plan
+end
+
+-- Every combination of a sweep: what is there already is left, what was cut short goes on.
+local function run_all(o, dir)
+  local start, plan, dirs = require "rille.run.start", plan_of(o), {}
+  for k, one in ipairs(plan) do
+    dirs[k] = dir .. "/" .. one.name
+    if not o.quiet then print(("run %d of %d: %s"):format(k, #plan, dirs[k])) end
+    if files.kind(dirs[k] .. "/metrics.json") then
+      print(dirs[k] .. " is there already")
+    elseif files.kind(dirs[k] .. "/run.json") then
+      work(start.resume(dirs[k], { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
+        quiet = o.quiet }))
+    else
+      run_seed(o, one.seed, dirs[k], one.set)
+    end
+    collectgarbage()
+  end
+  local compare = require "rille.report.compare"
+  print(compare.text(dirs))
+  print(compare.write(dirs, dir .. "/compare.html"))
 end
 
 function command.run(o)
@@ -112,23 +151,13 @@ function command.run(o)
   if not o[1] then wrong "needs a recipe; rille run --help" end
   if o.at then wrong "--at goes with --resume" end
   if o.seeds and o.seed then wrong "--seed and --seeds exclude each other" end
-  local a, b
-  if o.seeds then a, b = seeds_of(o.seeds) end
   local recipe, start = require "rille.run.recipe", require "rille.run.start"
   local name = recipe.find(o[1]):match("([^/]+)%.lua$")
   local dir = (o.out or start.free_folder(name)):gsub("(.)/+$", "%1")
-  if not o.seeds then
+  if o.seeds or o.vary then
+    run_all(o, dir)
+  else
     run_seed(o, o.seed or 1, dir)
-    return 0
-  end
-  for seed = a, b do
-    local one = ("%s-seed%d"):format(dir, seed)
-    if files.kind(one .. "/metrics.json") then
-      print(one .. " is there already")
-    else
-      run_seed(o, seed, one)
-      collectgarbage()
-    end
   end
   return 0
 end

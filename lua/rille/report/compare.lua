@@ -131,7 +131,7 @@ local function means(groups, paths, keys)
       table.insert(rows[r], format.metric(mean) .. (std and " ± " .. format.metric(std) or ""))
     end
   end
-  return html.table(head, rows, { left = left })
+  return head, rows, left
 end
 
 local function paired(a, b, key)
@@ -159,10 +159,15 @@ local function differences(groups, keys)
       end
     end
   end
+  return { "Variant", "Figure", "Seeds", "Mean difference", "95 % interval" }, rows
+end
+
+local function differences_table(groups, keys)
+  local head, rows = differences(groups, keys)
   if #rows == 0 then return nil end
-  return "<h2>Paired differences to the first variant</h2>" .. html.table(
-    { "Variant", "Figure", "Seeds", "Mean difference", "95 % interval" }, rows, { left = { [2] = true } }) ..
-    html.p("Runs of equal seed are paired; the interval is Student's, over seeds.", "note")
+  return "<h2>Paired differences to the first variant</h2>"
+    .. html.table(head, rows, { left = { [2] = true } })
+    .. html.p("Runs of equal seed are paired; the interval is Student's, over seeds.", "note")
 end
 
 local function every_run(runs, keys)
@@ -173,6 +178,39 @@ local function every_run(runs, keys)
     for _, key in ipairs(keys) do table.insert(rows[r], format.metric(run.values[key])) end
   end
   return "<h2>Every run</h2>" .. html.table(head, rows, { left = { [2] = true } })
+end
+
+-- Cells in columns; the first is set left, numbers right.
+local function aligned(head, rows)
+  local width, lines = {}, {}
+  for _, row in ipairs { head, table.unpack(rows) } do
+    for k, cell in ipairs(row) do
+      width[k] = math.max(width[k] or 0, utf8.len(tostring(cell)) or #tostring(cell))
+    end
+  end
+  for r, row in ipairs { head, table.unpack(rows) } do
+    local cells = {}
+    for k, cell in ipairs(row) do
+      local text = tostring(cell)
+      local gap = (" "):rep(width[k] - (utf8.len(text) or #text))
+      cells[k] = k == 1 and text .. gap or gap .. text
+    end
+    lines[r] = table.concat(cells, "  "):gsub("%s+$", "")
+  end
+  return table.concat(lines, "\n")
+end
+
+---The comparison as text: mean and spread per variant, and paired differences to the first.
+---@param run_dirs string[]
+---@return string
+function compare.text(run_dirs)
+  local runs = load(run_dirs)
+  local paths, keys = varied(runs), columns(runs)
+  local groups = group(runs, paths)
+  local text = aligned(means(groups, paths, keys))
+  local head, rows = differences(groups, keys)
+  if #rows == 0 then return text end
+  return text .. "\n\npaired differences to the first variant, over seeds\n" .. aligned(head, rows)
 end
 
 ---Write one page that compares runs.
@@ -190,9 +228,11 @@ function compare.write(run_dirs, out)
   local runs = load(run_dirs)
   local paths, keys = varied(runs), columns(runs)
   local groups = group(runs, paths)
+  local head, rows, left = means(groups, paths, keys)
   local body = { "<header><h1>" .. #runs .. " runs side by side</h1></header>",
-    "<h2>Mean ± standard deviation over the runs of each variant</h2>" .. means(groups, paths, keys) }
-  body[#body + 1] = differences(groups, keys)
+    "<h2>Mean ± standard deviation over the runs of each variant</h2>",
+    html.table(head, rows, { left = left }) }
+  body[#body + 1] = differences_table(groups, keys)
   body[#body + 1] = every_run(runs, keys)
   return page.save(out, page.document("rille: " .. #runs .. " runs", body))
 end

@@ -149,6 +149,12 @@ function build.optimiser(s, params, names, lr)
   return optimiser
 end
 
+---Raises where a stage's gate cannot be made for its losses.
+---@param stages table[]
+function build.check_gates(stages)
+  for _, s in ipairs(stages) do build.gate(s, stage.loss_names(s)) end
+end
+
 ---Try every stage's names and options before any work: a mistake in the last stage costs no night.
 ---@param run table
 function build.check_stages(run)

@@ -138,7 +138,20 @@ end
 -- Fields of stages that take names which are not there yet.
 local ROOM = { losses = true, optimiser = true, ends = true, gate = true, watch = true }
 
----Put a value at a path: an option, "data.X", or "stages.NAME.FIELD[.PART]".
+-- "gate" alone, where the recipe has no option of that name: of every stage that has several losses.
+local function put_gate(tree, value, is_text)
+  local n = 0
+  for _, s in ipairs(tree.stages) do
+    if next(s.losses, (next(s.losses))) ~= nil then
+      recipe.put(tree, ("stages.%s.gate"):format(s.name), paths.copy(value), is_text)
+      n = n + 1
+    end
+  end
+  if n == 0 then error('"gate": no stage has several losses; name one as stages.NAME.gate', 0) end
+end
+
+---Put a value at a path: an option, "data.X", "stages.NAME.FIELD[.PART]", or "gate" of all stages with
+---several losses.
 ---
 ---Raises: a text that names the nearest path.
 ---@param tree { options: table, data: table, stages: table[], losses: table }
@@ -171,6 +184,8 @@ function recipe.put(tree, path, value, is_text)
   elseif names[1] == "data" then
     o.may_add = function(list) return #list == 1 or list[1] == "augment" or list[2] == "size" end
     paths.put(tree.data, { table.unpack(names, 2) }, value, o)
+  elseif path == "gate" and tree.options.gate == nil then
+    put_gate(tree, value, is_text)
   else
     paths.put(tree.options, names, value, o)
   end
@@ -180,7 +195,8 @@ local function apply_sets(r, tree, list, want_stages)
   for _, text in ipairs(list) do
     local path, value = text:match("^([%w_.%-]+)=(.*)$")
     if not path then error(('recipe: "%s": --set "%s": write path=value'):format(r.file, text), 0) end
-    if (path:match("^stages%.") ~= nil) == want_stages then
+    local is_of_stages = path:match("^stages%.") or path == "gate" and tree.options.gate == nil
+    if (is_of_stages ~= nil and is_of_stages ~= false) == want_stages then
       local ok, why = pcall(recipe.put, tree, path, value, true)
       if not ok then error(('recipe: "%s": --set %s'):format(r.file, why), 0) end
     end
