@@ -151,6 +151,7 @@ function command.run(o)
   if not o[1] then wrong "needs a recipe; rille run --help" end
   if o.at then wrong "--at goes with --resume" end
   if o.seeds and o.seed then wrong "--seed and --seeds exclude each other" end
+  if o.seeds then seeds_of(o.seeds) end
   local recipe, start = require "rille.run.recipe", require "rille.run.start"
   local name = recipe.find(o[1]):match("([^/]+)%.lua$")
   local dir = (o.out or start.free_folder(name)):gsub("(.)/+$", "%1")
