@@ -104,7 +104,8 @@ describe("the program", function()
     assert.is_truthy(select(2, program "runs many"):find("many/seed2 ", 1, true))
   end)
   it("proves that resuming is exact", function()
-    local line = "verify-resume %q --data %q --set stages.class.ends.epochs=1 --set stages.joint.ends.epochs=1"
+    local line = "verify-resume %q --data %q --set stages.class.ends.epochs=1"
+      .. " --set stages.joint.ends.epochs=1"
     local code, text = program(line:format(runs.RECIPE, runs.data()))
     assert.are.equal(0, code, text)
     assert.is_truthy(text:find("8 of 8 killed runs ended with the same bytes", 1, true), text)

@@ -62,10 +62,19 @@ function build.count(list, is_trained)
   return n
 end
 
----Training mode where a parameter below is trained, evaluation mode elsewhere.
+---Training mode where a parameter below is trained, evaluation mode elsewhere. With `is_moving` the batch
+---norms of frozen parts normalise by the batch, and their running statistics go on moving.
 ---@param models table
-function build.modes(models)
-  for _, m in pairs(models) do m:train_unfrozen() end
+---@param is_moving? boolean
+function build.modes(models, is_moving)
+  for _, m in pairs(models) do
+    m:train_unfrozen()
+    if is_moving then
+      m:apply(function(part)
+        if rawget(part, "running_mean") then rawset(part, "training", true) end
+      end)
+    end
+  end
 end
 
 ---@param models table
@@ -196,7 +205,7 @@ function build.choose(run, s)
       names[#names + 1] = p.path
     end
   end
-  build.modes(run.models)
+  build.modes(run.models, s.frozen_norms == "moving")
   run.moving = build.moving_buffers(run.models)
 end
 

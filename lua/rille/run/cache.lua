@@ -84,7 +84,8 @@ end
 ---@param augments boolean
 ---@return table?
 function Cache.make(run, augments)
-  if augments or #(run.recipe.table.cache or {}) == 0 then return nil end
+  local is_moving = run.stage.frozen_norms == "moving" -- then an output depends on its whole batch
+  if augments or is_moving or #(run.recipe.table.cache or {}) == 0 then return nil end
   local first = run.feed:fixed("train", BATCH)()
   if not first then return nil end
   local names, bytes = frozen_names(run, first)

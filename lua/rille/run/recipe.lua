@@ -86,9 +86,11 @@ local function check_fields(file, R)
     need(file, type(name) == "string" and type(f) == "function", "losses." .. tostring(name),
       "must be a function of (y, batch, models, options)")
   end
-  for _, name in ipairs { "options", "presets", "data", "report", "cache" } do
+  for _, name in ipairs { "options", "presets", "data", "cache" } do
     need(file, R[name] == nil or type(R[name]) == "table", name, "must be a table")
   end
+  need(file, R.report == nil or type(R.report) == "table" or type(R.report) == "function", "report",
+    "must be a table, or a function of the options that returns one")
   need(file, type(R.stages) == "table" or type(R.stages) == "function", "stages", "must be a list of stages")
 end
 
@@ -252,6 +254,7 @@ function recipe.resolve(r, o)
   end)
   if not ok then error(('recipe: "%s": %s'):format(r.file, why), 0) end
   apply_sets(r, tree, r.set, true)
+  if type(R.report) == "function" then R.report = R.report(tree.options) end
   r.options, r.data, r.stages = tree.options, tree.data, tree.stages
   return r
 end

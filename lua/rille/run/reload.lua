@@ -14,7 +14,7 @@ local step = require "rille.run.step"
 local reload = {}
 
 local ADOPTED = { "losses", "gate", "ends" }
-local FIXED = { "trains", "batch", "watch", "select", "augment", "clip" }
+local FIXED = { "trains", "batch", "watch", "select", "augment", "clip", "frozen_norms" }
 
 local function without_rate(optimiser)
   local out = {}

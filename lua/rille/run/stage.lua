@@ -6,8 +6,8 @@ local paths = require "rille.run.paths"
 local stage = {}
 
 local PLACES = { "name", "trains", "losses", "gate", "optimiser", "ends" }
-stage.FIELDS = { "augment", "batch", "clip", "ends", "gate", "losses", "name", "optimiser", "select",
-  "trains", "watch" }
+stage.FIELDS = { "augment", "batch", "clip", "ends", "frozen_norms", "gate", "losses", "name", "optimiser",
+  "select", "trains", "watch" }
 local IS_FIELD = {}
 for _, name in ipairs(stage.FIELDS) do IS_FIELD[name] = true end
 
@@ -125,6 +125,9 @@ function stage.check(s, losses)
   s.select = check_select(where, s.select, losses)
   if s.batch ~= nil and (not math.tointeger(s.batch) or s.batch < 1) then
     fail(where .. ".batch", "is a whole number from 1 on")
+  end
+  if s.frozen_norms ~= nil and s.frozen_norms ~= "fixed" and s.frozen_norms ~= "moving" then
+    fail(where .. ".frozen_norms", 'is "fixed" (statistics of frozen batch norms stay) or "moving"')
   end
   if s.watch ~= nil and type(s.watch) ~= "table" then
     fail(where .. ".watch", 'is a table; write { classify = "name of an output" }')
