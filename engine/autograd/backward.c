@@ -139,8 +139,7 @@ static rl_status put_late(rl_tensor **cell, rl_tensor *t) {
 /* ---- one node */
 
 static rl_layout demand(const rl_op *op, int i) {
-  int rows = rl_op_inputs(op);
-  rl_layout own = op->in[i < rows ? i : rows - 1].layout;
+  rl_layout own = rl_op_input(op, i)->layout;
   return own != RL_ANY ? own : op->layout;
 }
 

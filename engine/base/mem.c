@@ -1,38 +1,48 @@
-/* Counted memory with a cache of size classes: four classes per power of two, so at most 25 % is unused. */
+/* Counted memory. Small blocks come from free lists of size classes (to 512 bytes in steps of 64, then four per
+** power of two, so at most 25 % is unused), carved from slabs that stay; larger ones from base/heap.c. */
 #include "base/mem.h"
+#include "base/heap.h"
 #include "base/status.h"
 
-#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#define HUGE_BYTES ((size_t)2 << 20)
-#define CLASSES    256
+#define SMALL_BYTES ((size_t)32768)
+#define SLAB_BYTES  ((size_t)131072)
+#define CLASSES     32
 
 typedef struct block {
   struct block *next;
 } block;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool busy; /* held for a few instructions: no sleeping */
 static block *cache[CLASSES];
 static rl_memstat stat;
 static long asked, fail_n;
 static bool fail_on;
 
-static size_t class_of(size_t bytes, int *index) { /* the class's size; its index in *index */
-  if (bytes <= 64) {
-    *index = 0;
-    return 64;
+static void take_lock(void) {
+  for (int spins = 0; atomic_exchange_explicit(&busy, true, memory_order_acquire); spins++)
+    if (spins > 100) sched_yield();
+}
+
+static void give_lock(void) { atomic_store_explicit(&busy, false, memory_order_release); }
+
+/* What a request takes, and its class where it is small. */
+static inline size_t rounded(size_t bytes, int *class) {
+  if (bytes > SMALL_BYTES) return (bytes + RL_HEAP_UNIT - 1) / RL_HEAP_UNIT * RL_HEAP_UNIT;
+  if (bytes <= 512) {
+    *class = bytes == 0 ? 0 : (int)((bytes - 1) / 64);
+    return 64 * ((size_t) * class + 1);
   }
   int top = 63 - __builtin_clzll(bytes - 1); /* 2^top <= bytes-1 < 2^(top+1) */
-  size_t quarter = (size_t)1 << (top - 2);
-  size_t part = (bytes - 1 - ((size_t)1 << top)) / quarter; /* 0..3 */
-  *index = 4 * (top - 6) + (int)part + 1;
-  size_t size = ((size_t)1 << top) + (part + 1) * quarter;
-  return size >= HUGE_BYTES ? (size + HUGE_BYTES / 4 - 1) / (HUGE_BYTES / 4) * (HUGE_BYTES / 4) : size;
+  size_t quarter = (size_t)1 << (top - 2), part = (bytes - 1) / quarter - 4; /* 0..3 */
+  *class = 8 + 4 * (top - 9) + (int)part;
+  return (5 + part) * quarter;
 }
 
 static size_t read_number(const char *file) { /* 0 if there is none ("max") */
@@ -53,38 +63,46 @@ static size_t default_limit(void) {
   return machine / 10 * 9;
 }
 
-static void *from_system(size_t size) {
-  if (size < HUGE_BYTES) return aligned_alloc(64, (size + 63) / 64 * 64);
-  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) return NULL;
-  madvise(p, size, MADV_HUGEPAGE);
-  return p;
+#ifdef RILLE_SANITIZE /* the sanitizer must see every block and every free */
+static void *obtain(size_t size, int class) {
+  (void)class;
+  return aligned_alloc(64, size);
 }
 
-static void to_system(void *p, size_t size) {
-  if (size < HUGE_BYTES)
-    free(p);
-  else
-    munmap(p, size);
+static void hand_back(void *p, size_t size, int class) {
+  (void)size, (void)class;
+  free(p);
 }
-
-static size_t size_of_class(int index) {
-  if (index == 0) return 64;
-  int top = 6 + (index - 1) / 4, found;
-  size_t probe = ((size_t)1 << top) + (size_t)((index - 1) % 4 + 1) * ((size_t)1 << (top - 2));
-  return class_of(probe, &found);
-}
-
-static void trim_locked(void) {
-  for (int i = 0; i < CLASSES; i++) {
-    while (cache[i] != NULL) {
-      block *b = cache[i];
-      cache[i] = b->next;
-      stat.cached_bytes -= size_of_class(i);
-      to_system(b, size_of_class(i));
-    }
+#else
+static bool carve(size_t size, int class) { /* a slab into blocks, the first on top */
+  char *slab = rl_heap_take(SLAB_BYTES);
+  if (slab == NULL) return false;
+  for (size_t at = SLAB_BYTES / size * size; at > 0; at -= size) {
+    block *b = (block *)(void *)(slab + at - size);
+    b->next = cache[class];
+    cache[class] = b;
   }
+  return true;
 }
+
+static void *obtain(size_t size, int class) {
+  if (size > SMALL_BYTES) return rl_heap_take(size);
+  if (cache[class] == NULL && !carve(size, class)) return NULL;
+  block *b = cache[class];
+  cache[class] = b->next;
+  return b;
+}
+
+static void hand_back(void *p, size_t size, int class) {
+  if (size > SMALL_BYTES) {
+    rl_heap_give(p, size);
+    return;
+  }
+  block *b = p;
+  b->next = cache[class];
+  cache[class] = b;
+}
+#endif
 
 static bool must_fail(void) {
   asked++;
@@ -102,29 +120,24 @@ static rl_status refuse(size_t bytes, rl_memstat s) {
 }
 
 rl_status rl_mem_alloc(void **out, size_t bytes) {
-  int index;
+  int class = 0;
   if (bytes > SIZE_MAX / 4) return refuse(bytes, stat);
-  size_t size = class_of(bytes, &index);
+  size_t size = rounded(bytes, &class);
   void *p = NULL;
-  pthread_mutex_lock(&lock);
+  take_lock();
   if (stat.limit_bytes == 0) stat.limit_bytes = default_limit();
   if (!must_fail() && stat.live_bytes + size <= stat.limit_bytes) {
-    if (cache[index] != NULL) {
-      p = cache[index];
-      cache[index] = cache[index]->next;
-      stat.cached_bytes -= size;
-    } else {
-      if (stat.live_bytes + stat.cached_bytes + size > stat.limit_bytes) trim_locked();
-      p = from_system(size);
-    }
+    if (size > SMALL_BYTES && stat.live_bytes + rl_heap_cached() + size > stat.limit_bytes) rl_heap_trim();
+    p = obtain(size, class);
   }
-  if (p != NULL) {
-    stat.live_bytes += size;
-    if (stat.live_bytes > stat.peak_bytes) stat.peak_bytes = stat.live_bytes;
+  if (p == NULL) {
+    rl_memstat seen = stat;
+    give_lock();
+    return refuse(bytes, seen);
   }
-  rl_memstat seen = stat;
-  pthread_mutex_unlock(&lock);
-  if (p == NULL) return refuse(bytes, seen);
+  stat.live_bytes += size;
+  if (stat.live_bytes > stat.peak_bytes) stat.peak_bytes = stat.live_bytes;
+  give_lock();
 #ifdef RILLE_POISON
   memset(p, 0xff, bytes); /* NaN in every float */
 #endif
@@ -134,55 +147,50 @@ rl_status rl_mem_alloc(void **out, size_t bytes) {
 
 void rl_mem_free(void *p, size_t bytes) {
   if (p == NULL) return;
-  int index;
-  size_t size = class_of(bytes, &index);
+  int class = 0;
+  size_t size = rounded(bytes, &class);
 #ifdef RILLE_POISON
   memset(p, 0xfb, bytes);
 #endif
-  pthread_mutex_lock(&lock);
+  take_lock();
   stat.live_bytes -= size;
-#ifdef RILLE_SANITIZE /* the sanitizer must see every free */
-  to_system(p, size);
-#else
-  ((block *)p)->next = cache[index];
-  cache[index] = p;
-  stat.cached_bytes += size;
-#endif
-  pthread_mutex_unlock(&lock);
+  hand_back(p, size, class);
+  give_lock();
 }
 
 rl_memstat rl_mem_stat(void) {
-  pthread_mutex_lock(&lock);
+  take_lock();
   if (stat.limit_bytes == 0) stat.limit_bytes = default_limit();
   rl_memstat s = stat;
-  pthread_mutex_unlock(&lock);
+  s.cached_bytes = rl_heap_cached();
+  give_lock();
   return s;
 }
 
 void rl_mem_reset_peak(void) {
-  pthread_mutex_lock(&lock);
+  take_lock();
   stat.peak_bytes = stat.live_bytes;
-  pthread_mutex_unlock(&lock);
+  give_lock();
 }
 
 void rl_mem_limit(size_t bytes) {
-  pthread_mutex_lock(&lock);
+  take_lock();
   stat.limit_bytes = bytes == 0 ? default_limit() : bytes;
-  pthread_mutex_unlock(&lock);
+  give_lock();
 }
 
 void rl_mem_trim(void) {
-  pthread_mutex_lock(&lock);
-  trim_locked();
-  pthread_mutex_unlock(&lock);
+  take_lock();
+  rl_heap_trim();
+  give_lock();
 }
 
 long rl_mem_fail_at(long n, bool for_good) {
-  pthread_mutex_lock(&lock);
+  take_lock();
   long before = asked;
   asked = 0;
   fail_n = n;
   fail_on = for_good;
-  pthread_mutex_unlock(&lock);
+  give_lock();
   return before;
 }

@@ -1,5 +1,5 @@
-/* mem.h: counted memory. Big blocks come from a cache of size classes and go back to it, not to the system:
-** fresh pages cost as much as ten passes over them. Safe to call from any thread. */
+/* mem.h: counted memory. What is freed is kept for reuse and goes back to the system only under a limit: fresh
+** pages cost as much as ten passes over them. Safe to call from any thread. */
 #ifndef RL_BASE_MEM_H
 #define RL_BASE_MEM_H
 
@@ -13,7 +13,7 @@ void rl_mem_free(void *block, size_t bytes); /* `bytes` as given to alloc; takes
 typedef struct rl_memstat {
   size_t live_bytes;   /* handed out */
   size_t peak_bytes;   /* largest live_bytes since rl_mem_reset_peak */
-  size_t cached_bytes; /* kept for reuse */
+  size_t cached_bytes; /* kept for reuse, of the larger blocks */
   size_t limit_bytes;  /* alloc refuses above it; 90 % of the cgroup's or the machine's memory by default */
 } rl_memstat;
 rl_memstat rl_mem_stat(void);

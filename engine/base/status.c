@@ -14,10 +14,12 @@ static _Thread_local char text[TEXT_MAX];
 
 typedef struct path { /* an interned path; lives as long as the process */
   struct path *next;
+  const char *parent; /* interned too: with the segment it finds the path without joining texts */
   char name[];
 } path;
 
-static path *interned[256];
+#define BUCKETS 1024
+static path *interned[BUCKETS];
 static _Thread_local const char *stack[DEPTH_MAX];
 static _Thread_local int depth;
 static _Thread_local const char *current = "";
@@ -70,16 +72,20 @@ const char *rl_quote(char *buf, size_t cap, const char *s, size_t len) {
   return buf;
 }
 
-static const char *intern(const char *name, size_t len) {
-  uint32_t h = 2166136261u;
-  for (size_t i = 0; i < len; i++) h = (h ^ (unsigned char)name[i]) * 16777619u;
-  path **slot = &interned[h & 255u];
+static const char *intern(const char *parent, const char *segment) { /* "parent.segment"; NULL: no memory */
+  uint32_t h = (uint32_t)((uintptr_t)parent >> 4) ^ 2166136261u;
+  for (const char *c = segment; *c != '\0'; c++) h = (h ^ (unsigned char)*c) * 16777619u;
+  path **slot = &interned[(h ^ h >> 16) & (BUCKETS - 1)];
+  size_t above = strlen(parent), at = above == 0 ? 0 : above + 1;
   for (path *p = *slot; p != NULL; p = p->next)
-    if (strncmp(p->name, name, len) == 0 && p->name[len] == '\0') return p->name;
-  path *p = malloc(sizeof *p + len + 1);
+    if (p->parent == parent && strcmp(p->name + at, segment) == 0) return p->name;
+  size_t len = strlen(segment);
+  path *p = malloc(sizeof *p + at + len + 1);
   if (p == NULL) return NULL;
-  memcpy(p->name, name, len);
-  p->name[len] = '\0';
+  memcpy(p->name, parent, above);
+  if (at > 0) p->name[above] = '.';
+  memcpy(p->name + at, segment, len + 1);
+  p->parent = parent;
   p->next = *slot;
   *slot = p;
   return p->name;
@@ -91,10 +97,7 @@ rl_status rl_path_push(const char *segment) {
                    DEPTH_MAX);
   const char *next = current;
   if (segment[0] != '\0') {
-    char joined[512];
-    int n = current[0] == '\0' ? snprintf(joined, sizeof joined, "%s", segment)
-                               : snprintf(joined, sizeof joined, "%s.%s", current, segment);
-    next = intern(joined, n < (int)sizeof joined ? (size_t)n : sizeof joined - 1);
+    next = intern(current, segment);
     if (next == NULL) return rl_fail(RL_ENOMEM, "module: no memory for a layer's path");
   }
   stack[depth++] = current;

@@ -1,13 +1,17 @@
-/* The pool: workers spin for about 50 us after a region, then sleep on a condition variable. */
+/* The pool: workers spin for about 50 us after a region, then sleep on a futex. */
 #include "base/threads.h"
 #include "base/status.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define PAUSE() _mm_pause()
@@ -17,6 +21,8 @@
 
 #define WORKERS_MAX 64
 #define SPINS       4000
+#define WORK_LEAST  8192    /* elements; about 3 us */
+#define FLUSH       0x8040u /* MXCSR: flush-to-zero, denormals-are-zero */
 
 typedef struct job {
   rl_body body;
@@ -25,16 +31,18 @@ typedef struct job {
   _Atomic int64_t next;
 } job;
 
+/* A region is open while OPEN stands in `gate`; the rest of it counts the workers inside. Whoever comes after
+** it was closed stays out, so that the caller never waits for one that sleeps. */
+#define OPEN 0x80000000u
 static struct {
-  pthread_mutex_t lock;
-  pthread_cond_t wake;
-  pthread_t id[WORKERS_MAX];
-  job *now;              /* the region at work, NULL between regions */
+  job now;
+  _Atomic uint32_t gate;
   _Atomic uint32_t turn; /* counts regions; workers wait for a change */
-  _Atomic int inside;    /* workers that may still touch `now` */
+  _Atomic int sleepers;
   _Atomic bool quit;
-  int sleepers, running, wanted;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+  pthread_t id[WORKERS_MAX];
+  int running, wanted;
+} pool;
 
 static _Thread_local bool in_region;
 static atomic_bool interrupted, may_abandon;
@@ -52,14 +60,14 @@ rl_fpmode rl_fp_enter(void) {
   rl_fpmode m = {0};
 #if defined(__x86_64__)
   m.saved = _mm_getcsr();
-  _mm_setcsr(m.saved | 0x8040u); /* flush-to-zero, denormals-are-zero */
+  if ((m.saved & FLUSH) != FLUSH) _mm_setcsr(m.saved | FLUSH);
 #endif
   return m;
 }
 
 void rl_fp_leave(rl_fpmode m) {
 #if defined(__x86_64__)
-  _mm_setcsr(m.saved);
+  if ((m.saved & FLUSH) != FLUSH) _mm_setcsr(m.saved);
 #else
   (void)m;
 #endif
@@ -78,11 +86,19 @@ static void wait_for_turn(uint32_t seen) {
     if (atomic_load_explicit(&pool.turn, memory_order_acquire) != seen) return;
     PAUSE();
   }
-  pthread_mutex_lock(&pool.lock);
-  pool.sleepers++;
-  while (atomic_load(&pool.turn) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
-  pool.sleepers--;
-  pthread_mutex_unlock(&pool.lock);
+  atomic_fetch_add(&pool.sleepers, 1);
+  while (atomic_load(&pool.turn) == seen)
+    syscall(SYS_futex, &pool.turn, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+  atomic_fetch_sub(&pool.sleepers, 1);
+}
+
+static bool come_in(void) {
+  uint32_t g = atomic_load_explicit(&pool.gate, memory_order_relaxed);
+  while (g & OPEN)
+    if (atomic_compare_exchange_weak_explicit(&pool.gate, &g, g + 1, memory_order_acquire,
+                                              memory_order_relaxed))
+      return true;
+  return false;
 }
 
 typedef struct start {
@@ -99,8 +115,9 @@ static void *worker_main(void *arg) {
     wait_for_turn(s.turn);
     s.turn = atomic_load(&pool.turn);
     if (atomic_load(&pool.quit)) return NULL;
-    if (pool.now != NULL) claim(pool.now, s.worker);
-    atomic_fetch_sub_explicit(&pool.inside, 1, memory_order_release);
+    if (!come_in()) continue;
+    claim(&pool.now, s.worker);
+    atomic_fetch_sub_explicit(&pool.gate, 1, memory_order_release);
   }
 }
 
@@ -119,29 +136,25 @@ static int granted(void) { /* affinity, then the cgroup's quota */
   return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
-static void advance(job *j) { /* lets every worker look at `j` */
-  pool.now = j;
-  atomic_store(&pool.inside, pool.running);
-  pthread_mutex_lock(&pool.lock);
+static void call_workers(void) {
   atomic_fetch_add(&pool.turn, 1);
-  if (pool.sleepers > 0) pthread_cond_broadcast(&pool.wake);
-  pthread_mutex_unlock(&pool.lock);
+  if (atomic_load(&pool.sleepers) > 0)
+    syscall(SYS_futex, &pool.turn, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static void pool_stop(void) {
   if (pool.running == 0) return;
   atomic_store(&pool.quit, true);
-  advance(NULL);
+  call_workers();
   for (int i = 0; i < pool.running; i++) pthread_join(pool.id[i], NULL);
   atomic_store(&pool.quit, false);
   pool.running = 0;
 }
 
 static void forget_workers(void) { /* in a forked child: the threads are gone, start anew when needed */
-  pool.running = pool.sleepers = 0;
-  pool.now = NULL;
-  pthread_mutex_init(&pool.lock, NULL);
-  pthread_cond_init(&pool.wake, NULL);
+  pool.running = 0;
+  atomic_store(&pool.sleepers, 0);
+  atomic_store(&pool.gate, 0);
 }
 
 static void pool_start(void) {
@@ -181,18 +194,27 @@ rl_status rl_threads_set(int n) {
   return RL_OK;
 }
 
-rl_status rl_parallel(rl_body body, void *ctx, int64_t blocks) {
-  if (in_region || blocks <= 1 || rl_threads_get() == 1) {
+static void share(rl_body body, void *ctx, int64_t blocks) {
+  if (pool.running < pool.wanted - 1) pool_start();
+  pool.now.body = body, pool.now.ctx = ctx, pool.now.blocks = blocks;
+  atomic_store_explicit(&pool.now.next, 0, memory_order_relaxed);
+  atomic_store_explicit(&pool.gate, OPEN, memory_order_release);
+  in_region = true;
+  call_workers();
+  claim(&pool.now, 0);
+  atomic_fetch_and(&pool.gate, ~OPEN);
+  while (atomic_load_explicit(&pool.gate, memory_order_acquire) != 0) PAUSE();
+  in_region = false;
+}
+
+rl_status rl_parallel_work(rl_body body, void *ctx, int64_t blocks, int64_t work) {
+  if (in_region || blocks <= 1 || work < WORK_LEAST || rl_threads_get() == 1)
     for (int64_t b = 0; b < blocks && !abandoned(); b++) body(ctx, b, 0);
-  } else {
-    if (pool.running < pool.wanted - 1) pool_start();
-    job j = {.body = body, .ctx = ctx, .blocks = blocks};
-    in_region = true;
-    advance(&j);
-    claim(&j, 0);
-    while (atomic_load_explicit(&pool.inside, memory_order_acquire) > 0) PAUSE();
-    pool.now = NULL;
-    in_region = false;
-  }
+  else
+    share(body, ctx, blocks);
   return abandoned() ? rl_fail(RL_EINTR, "interrupted") : RL_OK;
+}
+
+rl_status rl_parallel(rl_body body, void *ctx, int64_t blocks) {
+  return rl_parallel_work(body, ctx, blocks, INT64_MAX);
 }

@@ -13,6 +13,10 @@
 typedef void (*rl_body)(void *ctx, int64_t block, int worker);
 rl_status rl_parallel(rl_body body, void *ctx, int64_t blocks);
 
+/* The same, where blocks may be tiny: `work`, about how many elements all of them touch together, decides whether
+** anybody is called; below a few microseconds' worth the caller does it alone. */
+rl_status rl_parallel_work(rl_body body, void *ctx, int64_t blocks, int64_t work);
+
 /* Number of blocks for `n` equal items at `grain` items a block: by shape, never by threads. */
 static inline int64_t rl_blocks(int64_t n, int64_t grain) { return n <= 0 ? 0 : (n + grain - 1) / grain; }
 

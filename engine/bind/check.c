@@ -6,13 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char mark; /* its address is in every handle of this binding, and the metatable's key */
+
+rl_handle *rl_test_handle(lua_State *L, int i) {
+  rl_handle *h = lua_touserdata(L, i);
+  return h != NULL && lua_rawlen(L, i) == sizeof *h && h->mark == &mark ? h : NULL;
+}
+
 rl_tensor *rl_test_tensor(lua_State *L, int i) {
-  rl_handle *h = luaL_testudata(L, i, RL_TENSOR_META);
+  rl_handle *h = rl_test_handle(L, i);
   return h == NULL ? NULL : h->t;
 }
 
 rl_tensor *rl_check_tensor(lua_State *L, int i) {
-  rl_handle *h = luaL_testudata(L, i, RL_TENSOR_META);
+  rl_handle *h = rl_test_handle(L, i);
   if (h == NULL) luaL_typeerror(L, i, "tensor");
   if (h->t == NULL) luaL_argerror(L, i, "this tensor was released; make a new one");
   return h->t;
@@ -20,9 +27,16 @@ rl_tensor *rl_check_tensor(lua_State *L, int i) {
 
 rl_handle *rl_push_tensor(lua_State *L) {
   rl_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  h->t = NULL;
-  luaL_setmetatable(L, RL_TENSOR_META);
+  *h = (rl_handle){.mark = &mark};
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &mark);
+  lua_setmetatable(L, -2);
   return h;
+}
+
+void rl_new_meta(lua_State *L) {
+  luaL_newmetatable(L, RL_TENSOR_META);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &mark);
 }
 
 void rl_own(rl_handle *h, rl_tensor *t) {

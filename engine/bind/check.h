@@ -11,13 +11,18 @@
 
 #define RL_TENSOR_META "rille.Tensor"
 
+/* The userdata: exactly one count. `mark` tells it from other libraries' userdata of its size, so that a check
+** needs no look at a metatable. */
 typedef struct rl_handle {
+  const void *mark;
   rl_tensor *t;
-} rl_handle; /* the userdata: exactly one count */
+} rl_handle;
 
+rl_handle *rl_test_handle(lua_State *L, int i);  /* NULL if it is none; also a released one */
 rl_tensor *rl_check_tensor(lua_State *L, int i); /* raises "x is not a tensor", or that it was released */
 rl_tensor *rl_test_tensor(lua_State *L, int i);  /* NULL if it is none */
 rl_handle *rl_push_tensor(lua_State *L);         /* an empty owner, with its metatable */
+void rl_new_meta(lua_State *L);                  /* makes that metatable; once */
 void rl_own(rl_handle *h, rl_tensor *t);         /* fills it: takes over the count */
 
 _Noreturn void rl_raise(lua_State *L); /* the engine's last text, with the caller's line */

@@ -95,8 +95,7 @@ static void take_options(lua_State *L, const rl_op *op, rl_arg *arg, int i) {
 
 /* A tensor, or a number where the row allows one: `spare` keeps the number's tensor. */
 static rl_tensor *take_input(lua_State *L, const rl_input *row, int i, rl_tensor *spare) {
-  rl_handle *h = luaL_testudata(L, i, RL_TENSOR_META);
-  if (h != NULL) return rl_check_tensor(L, i);
+  if (rl_test_handle(L, i) != NULL) return rl_check_tensor(L, i);
   if (row->scalar && lua_type(L, i) == LUA_TNUMBER) {
     *spare = rl_tensor_number(lua_tonumber(L, i), RL_F64);
     return spare;
@@ -188,9 +187,9 @@ static int op_apply(lua_State *L) {
   rl_tensor *few[FEW] = {0}, spare[4];
   rl_handle *h[RL_MAXOUT];
   rl_call c = {.op = lua_touserdata(L, lua_upvalueindex(1)), .arg = arg};
-  memset(arg, 0, (size_t)rl_op_params(c.op) * sizeof *arg);
+  int narg = rl_op_params(c.op);
+  if (narg > 0) memset(arg, 0, (size_t)narg * sizeof *arg);
   check_inputs(L, &c, few, spare, arg); /* 1. arguments: may raise, owns nothing */
-  luaL_checkstack(L, RL_MAXOUT, NULL);
   int base = lua_gettop(L), most = c.op->several ? RL_MAXOUT : 1;
   for (int o = 0; o < most; o++) h[o] = rl_push_tensor(L); /* 2. empty owners */
   rl_status s = rl_call_run(&c);                           /* 3. the engine: a status, never a jump */
@@ -200,7 +199,7 @@ static int op_apply(lua_State *L) {
   }
   rl_ok(L, s);
   for (int o = 0; o < c.nout; o++) rl_own(h[o], c.out[o]);
-  lua_settop(L, base + c.nout);
+  if (c.nout < most) lua_settop(L, base + c.nout);
   rl_pressure(L); /* 4. tell the collector */
   return c.nout;
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static int release(lua_State *L) { /* __gc, __close, :release(): idempotent, allocates nothing, cannot fail */
-  rl_handle *h = luaL_checkudata(L, 1, RL_TENSOR_META);
+  rl_handle *h = rl_test_handle(L, 1);
+  if (h == NULL) return luaL_typeerror(L, 1, "tensor");
   if (h->t != NULL) {
     rl_storage_handle(h->t->storage, -1);
     rl_tensor_drop(&h->t);
@@ -281,7 +282,7 @@ static int equal(lua_State *L) { /* x:equal(y): same shape, dtype and bits of ev
 }
 
 static int is_tensor(lua_State *L) {
-  lua_pushboolean(L, luaL_testudata(L, 1, RL_TENSOR_META) != NULL);
+  lua_pushboolean(L, rl_test_handle(L, 1) != NULL);
   return 1;
 }
 
@@ -299,7 +300,7 @@ void rl_open_tensor(lua_State *L) {
                                      {"detach", detach},
                                      {"equal", equal},
                                      {NULL, NULL}};
-  luaL_newmetatable(L, RL_TENSOR_META);
+  rl_new_meta(L);
   luaL_setfuncs(L, meta, 0);
   luaL_newlib(L, methods);
   lua_pushvalue(L, -1), lua_setfield(L, -3, "methods");

@@ -6,8 +6,8 @@
 #include <string.h>
 
 static rl_kernels table[3];
-static int rungs; /* how many of the three this CPU has */
-static int best;
+static int rungs;                     /* how many of the three this CPU has */
+static const rl_kernels *_Atomic now; /* the table in use; NULL before the climb */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void climb(void) {
@@ -27,22 +27,25 @@ static void climb(void) {
     }
   }
 #endif
-  best = rungs - 1;
+  int best = rungs - 1;
   const char *cap = getenv("RILLE_ISA");
   for (int i = 0; cap != NULL && i < rungs; i++)
     if (strcmp(cap, table[i].isa) == 0) best = i;
+  now = &table[best];
 }
 
 const rl_kernels *rl_kernels_best(void) {
+  const rl_kernels *k = now;
+  if (k != NULL) return k;
   pthread_once(&once, climb);
-  return &table[best];
+  return now;
 }
 
 bool rl_kernels_use(const char *isa) {
   pthread_once(&once, climb);
   for (int i = 0; i < rungs; i++)
     if (strcmp(isa, table[i].isa) == 0) {
-      best = i;
+      now = &table[i];
       return true;
     }
   return false;

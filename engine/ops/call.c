@@ -14,22 +14,19 @@ typedef struct work { /* what a call owns while it runs */
   rl_tensor **given;  /* the caller's inputs */
   rl_tensor **made;   /* inputs laid out: retained or copied */
   bool *need;
-  rl_tensor *few[2 * FEW];
+  rl_tensor *few[FEW];
   bool few_need[FEW];
   rl_node *node; /* reserved, not yet recorded */
   void *many;    /* for more than FEW inputs */
   size_t many_bytes;
 } work;
 
-static const rl_input *input_row(const rl_op *op, int i) {
-  int n = rl_op_inputs(op);
-  return &op->in[i < n ? i : n - 1]; /* the last one repeats if it is variadic */
-}
-
 static rl_status work_open(work *w, rl_call *c) {
   w->given = c->in;
   w->made = w->few;
   w->need = w->few_need;
+  w->node = NULL;
+  w->many = NULL;
   if (c->nin > FEW) {
     w->many_bytes = (size_t)c->nin * (sizeof(rl_tensor *) + sizeof(bool));
     RL_TRY(rl_mem_alloc(&w->many, w->many_bytes));
@@ -93,16 +90,16 @@ static rl_status choose_dtype(rl_call *c) {
   c->dtype = RL_F32;
   for (int i = 0; i < c->nin; i++) {
     const rl_tensor *t = c->in[i];
-    if (t == NULL || input_row(op, i)->dtypes != 0) continue;
+    if (t == NULL || rl_op_input(op, i)->dtypes != 0) continue;
     if (!(op->dtypes >> t->dtype & 1))
       return rl_fail(RL_ETYPE, "%s: %s is %s, which this op does not take; convert it with x:to(\"f32\")",
-                     op->name, input_row(op, i)->name, rl_dtype_name(t->dtype));
+                     op->name, rl_op_input(op, i)->name, rl_dtype_name(t->dtype));
     if (!found)
       c->dtype = t->dtype;
     else if (t->dtype != c->dtype && !t->is_scalar) {
       if (!op->promote)
         return rl_fail(RL_ETYPE, "%s: %s is %s, the first input %s; convert one with x:to", op->name,
-                       input_row(op, i)->name, rl_dtype_name(t->dtype), rl_dtype_name(c->dtype));
+                       rl_op_input(op, i)->name, rl_dtype_name(t->dtype), rl_dtype_name(c->dtype));
       bool wider = rl_is_float(t->dtype) ? !rl_is_float(c->dtype) || t->dtype == RL_F64
                                          : !rl_is_float(c->dtype) && t->dtype == RL_I64;
       if (wider) c->dtype = t->dtype;
@@ -115,7 +112,7 @@ static rl_status choose_dtype(rl_call *c) {
 static rl_status check_inputs(rl_call *c) {
   const rl_op *op = c->op;
   for (int i = 0; i < c->nin; i++) {
-    const rl_input *row = input_row(op, i);
+    const rl_input *row = rl_op_input(op, i);
     const rl_tensor *t = c->in[i];
     if (t == NULL && !row->optional) return rl_fail(RL_EARG, "%s: %s is missing", op->name, row->name);
     if (t != NULL && row->dtypes != 0 && !(row->dtypes >> t->dtype & 1))
@@ -131,19 +128,14 @@ static rl_status lay_out(rl_call *c, work *w) {
   for (int i = 0; i < c->nin; i++) {
     rl_tensor *t = c->in[i];
     if (t == NULL) continue;
-    const rl_input *row = input_row(op, i);
+    const rl_input *row = rl_op_input(op, i);
     rl_layout layout = row->layout != RL_ANY ? row->layout : op->layout;
     rl_dtype want = row->dtypes != 0 ? t->dtype : in_dtype;
-    if (t->is_scalar || row->in_place || (op->class != RL_COMPUTE && layout == RL_ANY))
-      w->made[i] = t;
-    else {
-      rl_tensor *ready = NULL;
-      RL_TRY(rl_arrange(&ready, t, want, layout));
-      if (ready == t)
-        rl_tensor_drop(&ready), w->made[i] = t; /* the caller holds it */
-      else
-        w->made[i] = ready;
-    }
+    if (t->is_scalar || row->in_place || (op->class != RL_COMPUTE && layout == RL_ANY) ||
+        (t->dtype == want && rl_lies(t, layout)))
+      w->made[i] = t; /* the caller holds it */
+    else
+      RL_TRY(rl_arrange(&w->made[i], t, want, layout));
     w->need[i] = !row->fixed && rl_needs_grad(t);
   }
   c->in = w->made;
@@ -225,7 +217,7 @@ static rl_status compute(rl_call *c, work *w, rl_arg *arg) {
   RL_TRY(s);
   if (op->class == RL_INPLACE) c->out[0]->storage->version++;
   for (int i = 0; i < c->nin; i++)
-    if (input_row(op, i)->in_place && c->in[i] != NULL) c->in[i]->storage->version++;
+    if (rl_op_input(op, i)->in_place && c->in[i] != NULL) c->in[i]->storage->version++;
   if (c->dtype != chosen) RL_TRY(cast_back(c, chosen));
   if (w->node != NULL) rl_node_record(w->node, c, w->given);
   w->node = NULL;
@@ -233,7 +225,7 @@ static rl_status compute(rl_call *c, work *w, rl_arg *arg) {
 }
 
 rl_status rl_call_run(rl_call *c) {
-  work w = {0};
+  work w; /* work_open sets what is used */
   rl_arg arg[RL_MAXARG];
   c->k = rl_kernels_best();
   c->narg = rl_op_params(c->op);
@@ -244,7 +236,8 @@ rl_status rl_call_run(rl_call *c) {
   rl_status s = compute(c, &w, arg);
   work_close(&w, c);
   c->arg = given;
-  for (int j = 0; j < RL_MAXKEEP; j++) rl_tensor_drop(&c->keep[j]);
+  for (int j = 0; j < RL_MAXKEEP; j++)
+    if (c->keep[j] != NULL) rl_tensor_drop(&c->keep[j]);
   if (s != RL_OK)
     for (int o = 0; o < RL_MAXOUT; o++) rl_tensor_drop(&c->out[o]);
   return s;
@@ -287,7 +280,7 @@ rl_status rl_apply(const char *name, rl_tensor *const *in, int nin, const rl_opt
   const rl_op *op = rl_op_find(name);
   if (op == NULL) return rl_fail(RL_EARG, "apply: there is no op \"%s\"", name);
   for (int i = 0; i < noption; i++) RL_TRY(take_option(op, &options[i], arg));
-  bool variadic = rl_op_inputs(op) > 0 && input_row(op, FEW)->variadic;
+  bool variadic = rl_op_inputs(op) > 0 && rl_op_input(op, FEW)->variadic;
   int n = variadic ? nin : rl_op_inputs(op);
   if (nin > n || (nin > FEW && !variadic))
     return rl_fail(RL_EARG, "%s: takes %d tensors, not %d", name, n, nin);

@@ -87,7 +87,7 @@ static rl_status forward(rl_call *c) {
   RL_TRY(rl_keep(c, 1, RL_F64, &(rl_shape){.rank = 1, .size = {count}}));
   places p = {.c = c, .K = x->size[1], .class = rl_data(c->keep[0]), .cost = rl_data(c->keep[1])};
   p.inner = count == 0 ? 1 : count / x->size[0];
-  RL_TRY(rl_parallel(forward_place, &p, count));
+  RL_TRY(rl_parallel_work(forward_place, &p, count, 8 * rl_count(c->in[0])));
   rl_tensor cost = *c->keep[1];
   cost.shape = c->in[1]->shape;
   rl_strides_rowmajor(&cost.shape, cost.stride);
@@ -129,7 +129,7 @@ static rl_status backward(rl_call *c) {
   p.inner = count == 0 ? 1 : count / c->in[0]->shape.size[0];
   if (c->arg[REDUCTION].i != RL_REDUCE_NONE) p.scale = rl_loss_number(c->dout[0]);
   if (c->arg[REDUCTION].i == RL_REDUCE_MEAN) p.scale /= weight_sum(c, p.class, count);
-  return rl_parallel(backward_place, &p, count);
+  return rl_parallel_work(backward_place, &p, count, 8 * rl_count(c->in[0]));
 }
 
 static const rl_param params[] = {

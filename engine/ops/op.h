@@ -134,6 +134,10 @@ typedef struct rl_op {
 const rl_op *const *rl_ops(int *count);
 const rl_op *rl_op_find(const char *name);
 int rl_op_inputs(const rl_op *op); /* rows of in[] */
+static inline const rl_input *rl_op_input(const rl_op *op,
+                                          int i) { /* the last one repeats if it is variadic */
+  return i < 16 && op->in[i].name != NULL ? &op->in[i] : &op->in[rl_op_inputs(op) - 1];
+}
 int rl_op_params(const rl_op *op);
 
 /* ---- running. c->op, in, nin, arg (narg as the row has, unfilled ones not given) are set by the caller,

@@ -4,9 +4,11 @@
 
 #include "rille.h"
 
-size_t rl_dtype_size(rl_dtype d);      /* bytes of one element */
+static inline size_t rl_dtype_size(rl_dtype d) { /* bytes of one element */
+  return d == RL_F32 || d == RL_I32 ? 4 : d == RL_F64 || d == RL_I64 ? 8 : 1;
+}
 const char *rl_dtype_name(rl_dtype d); /* "f32" ... */
-int rl_dtype_find(const char *name);   /* the rl_dtype, or -1 */
+int rl_dtype_find(const char *word);   /* the rl_dtype, or -1 */
 
 /* Sets of dtypes, for op rows. */
 #define RL_DT(d)  (1u << (d))

@@ -269,7 +269,7 @@ rl_status rl_fill(rl_tensor *t, double v) {
   return rl_iter(&t->shape, 1, &t, 0, 1, fill_run, &c);
 }
 
-static bool lies(const rl_tensor *t, rl_layout layout) {
+bool rl_lies(const rl_tensor *t, rl_layout layout) {
   switch (layout) {
   case RL_ROWMAJOR: return rl_is_rowmajor(t);
   case RL_NHWC: return t->shape.rank == 4 ? rl_is_nhwc(t) : rl_is_rowmajor(t);
@@ -279,7 +279,7 @@ static bool lies(const rl_tensor *t, rl_layout layout) {
 }
 
 rl_status rl_arrange(rl_tensor **out, rl_tensor *t, rl_dtype dtype, rl_layout layout) {
-  if (t->dtype == dtype && lies(t, layout) && !t->is_scalar) {
+  if (t->dtype == dtype && rl_lies(t, layout) && !t->is_scalar) {
     *out = rl_tensor_retain(t);
     return RL_OK;
   }

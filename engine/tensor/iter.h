@@ -25,6 +25,7 @@ rl_status rl_fill(rl_tensor *t, double v);
 /* Element i of contiguous memory; to integers truncated and saturating, to bool by != 0, NaN to integer 0. */
 double rl_load(const void *p, rl_dtype d, size_t i);
 void rl_save(void *p, rl_dtype d, size_t i, double v);
+bool rl_lies(const rl_tensor *t, rl_layout layout); /* is it laid out so? */
 /* A copy laid out as asked, in another dtype if need be; the same tensor retained if it is so already. */
 rl_status rl_arrange(rl_tensor **out, rl_tensor *t, rl_dtype dtype, rl_layout layout);
 

@@ -4,13 +4,19 @@
 
 static size_t loose_bytes, graph_bytes;
 
+#define BESIDE 2048 /* data of at most so many bytes lie in the struct's own block */
+#define HEAD   64   /* of that block, so that data stay aligned */
+
+_Static_assert(sizeof(rl_storage) <= HEAD, "a storage fits in front of its data");
+
 rl_status rl_storage_alloc(rl_storage **out, size_t bytes) {
   void *block = NULL, *data = NULL;
-  rl_status s = rl_mem_alloc(&block, sizeof(rl_storage));
+  rl_status s = rl_mem_alloc(&block, bytes <= BESIDE ? HEAD + bytes : HEAD);
   if (s != RL_OK) return s;
-  s = rl_mem_alloc(&data, bytes);
-  if (s != RL_OK) {
-    rl_mem_free(block, sizeof(rl_storage));
+  if (bytes <= BESIDE)
+    data = (char *)block + HEAD;
+  else if ((s = rl_mem_alloc(&data, bytes)) != RL_OK) {
+    rl_mem_free(block, HEAD);
     return s;
   }
   rl_storage *st = block;
@@ -26,8 +32,12 @@ rl_storage *rl_storage_retain(rl_storage *s) {
 
 void rl_storage_drop(rl_storage *s) {
   if (s == NULL || --s->count > 0) return;
-  rl_mem_free(s->data, s->bytes);
-  rl_mem_free(s, sizeof *s);
+  if (s->bytes <= BESIDE)
+    rl_mem_free(s, HEAD + s->bytes);
+  else {
+    rl_mem_free(s->data, s->bytes);
+    rl_mem_free(s, HEAD);
+  }
 }
 
 static void account(rl_storage *s, int handles, int holds) {

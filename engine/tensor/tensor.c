@@ -23,9 +23,8 @@ void rl_strides_nhwc(const rl_shape *shape, int64_t *stride) {
 static rl_status alloc_struct(rl_tensor **out) {
   void *block = NULL;
   RL_TRY(rl_mem_alloc(&block, sizeof(rl_tensor)));
-  memset(block, 0, sizeof(rl_tensor));
   *out = block;
-  (*out)->count = 1;
+  **out = (rl_tensor){.count = 1};
   return RL_OK;
 }
 
@@ -63,8 +62,9 @@ rl_status rl_tensor_make_like(rl_tensor **out, rl_dtype dtype, const rl_shape *s
 }
 
 rl_status rl_tensor_alias(rl_tensor **out, const rl_tensor *t) {
-  RL_TRY(alloc_struct(out));
-  rl_tensor *a = *out;
+  void *block = NULL;
+  RL_TRY(rl_mem_alloc(&block, sizeof(rl_tensor)));
+  rl_tensor *a = *out = block;
   *a = *t;
   a->count = 1;
   a->requires_grad = false;
@@ -87,13 +87,6 @@ rl_tensor rl_tensor_number(double v, rl_dtype dtype) {
   }
   return t;
 }
-
-void *rl_at(const rl_tensor *t, int64_t offset) {
-  if (t->storage == NULL) return t->is_scalar ? (void *)(uintptr_t)&t->scalar : NULL;
-  return (char *)t->storage->data + (size_t)(t->offset + offset) * rl_dtype_size(t->dtype);
-}
-
-void *rl_data(const rl_tensor *t) { return rl_at(t, 0); }
 
 static bool strides_are(const rl_tensor *t, const int64_t *want) {
   if (rl_count(t) == 0) return true;
@@ -141,10 +134,6 @@ bool rl_is_dense(const rl_tensor *t) {
 
 bool rl_same_order(const rl_tensor *a, const rl_tensor *b) {
   return rl_shape_equal(&a->shape, &b->shape) && strides_are(a, b->stride);
-}
-
-bool rl_needs_grad(const rl_tensor *t) {
-  return t != NULL && rl_is_float(t->dtype) && (t->requires_grad || t->node != NULL);
 }
 
 /* ---- the public face */

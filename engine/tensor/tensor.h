@@ -45,15 +45,22 @@ rl_status rl_tensor_alias(rl_tensor **out, const rl_tensor *t);
 rl_tensor rl_tensor_number(double v, rl_dtype dtype);
 
 static inline int64_t rl_count(const rl_tensor *t) { return rl_shape_count(&t->shape); }
-void *rl_data(const rl_tensor *t);               /* first element */
-void *rl_at(const rl_tensor *t, int64_t offset); /* the element `offset` elements after the first */
+
+static inline void *rl_at(const rl_tensor *t, int64_t offset) { /* `offset` elements after the first */
+  if (t->storage == NULL) return t->is_scalar ? (void *)(uintptr_t)&t->scalar : NULL;
+  return (char *)t->storage->data + (size_t)(t->offset + offset) * rl_dtype_size(t->dtype);
+}
+
+static inline void *rl_data(const rl_tensor *t) { return rl_at(t, 0); } /* the first element */
 
 bool rl_is_rowmajor(const rl_tensor *t);
 bool rl_is_nhwc(const rl_tensor *t);
 bool rl_is_strided_nhwc(const rl_tensor *t); /* pixel (n,y,x) starts at ((n*H+y)*W+x)*ld, ld >= C */
 bool rl_is_dense(const rl_tensor *t);        /* every element of a block once, in some order of dims */
 bool rl_same_order(const rl_tensor *a, const rl_tensor *b); /* equal shape and strides (size-1 dims aside) */
-bool rl_needs_grad(const rl_tensor *t); /* float, and a leaf that asks or made by a node */
+static inline bool rl_needs_grad(const rl_tensor *t) { /* float, and a leaf that asks or made by a node */
+  return t != NULL && (t->requires_grad || t->node != NULL) && rl_is_float(t->dtype);
+}
 
 /* Strides for `shape` laid out as asked. */
 void rl_strides_rowmajor(const rl_shape *shape, int64_t *stride);
