@@ -14,6 +14,8 @@ struct rl_conv_work;
 struct rl_conv_grad;
 struct rl_conv_fold;
 struct rl_conv_finish;
+struct rl_norm_map;
+struct rl_norm_back;
 struct rl_pool;
 struct rl_resize;
 

@@ -1,7 +1,8 @@
 -- From a row's `samples` to calls: every float tensor in several layouts, with the same values in each.
 --
 -- In a sample T{2, 3} stands for a random f64 tensor with elements away from 0 and from each other
--- (lo, hi: their range), I{4, max = 3} for positions 1 to 3 (i64), B{2, 3} for truth values. Else: itself.
+-- (lo, hi: their range), I{4, max = 3} for positions 1 to 3 (i64), B{2, 3} for truth values, NIL for an
+-- absent argument. Else: itself.
 local rl = require "rille"
 
 local cases = {}
@@ -15,6 +16,8 @@ local function mark(kind)
   end
 end
 
+local NIL = {}
+
 local function is_mark(v) return getmetatable(v) == Mark end
 
 ---The samples' text as a list of argument lists.
@@ -26,7 +29,7 @@ function cases.parse(text)
     if c == "{" and depth == 1 then from = at end
     if c == "}" and depth == 0 then parts[#parts + 1] = text:sub(from, at) end
   end
-  local env = { T = mark "T", I = mark "I", B = mark "B", huge = math.huge }
+  local env = { T = mark "T", I = mark "I", B = mark "B", NIL = NIL, huge = math.huge }
   return assert(load("return { " .. table.concat(parts, ", ") .. " }", "=samples", "t", env))()
 end
 
@@ -135,7 +138,7 @@ end
 ---A call of `row` with `sample`, all float tensors laid out as `name` says; nil if no tensor can lie so.
 ---@return table? case bases: f64 tensors; fixed[i]: no gradient goes to base i
 function cases.make(row, sample, name)
-  local self = setmetatable({ row = row, bases = {}, views = {}, fixed = {}, fresh = {} }, Case)
+  local self = setmetatable({ row = row, count = 0, bases = {}, views = {}, fixed = {}, fresh = {} }, Case)
   local possible, argument = false, 0
   local function visit(m)
     local seed = #self.bases + 1
@@ -156,8 +159,8 @@ function cases.make(row, sample, name)
   end
   self.args = {}
   for i, v in ipairs(sample) do
-    argument = i
-    self.args[i] = scan(v, visit)
+    argument, self.count = i, i
+    if v ~= NIL then self.args[i] = scan(v, visit) end
   end
   if not possible and name ~= "contiguous" then return nil end
   return self
@@ -182,8 +185,9 @@ function Case:call(bases, how)
     if how.copy then views[i] = views[i]:contiguous():clone() end
     if self.fresh[i] and not how.copy then views[i] = self.views[i](x:clone()) end
   end
-  local args = fill(self.args, views)
-  return (how.call or self.row.call)(table.unpack(args, 1, #self.args))
+  local args = {}
+  for i = 1, self.count do args[i] = fill(self.args[i], views) end
+  return (how.call or self.row.call)(table.unpack(args, 1, self.count))
 end
 
 return cases

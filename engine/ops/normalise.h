@@ -1,0 +1,54 @@
+/* normalise.h: what the rows that normalise by channel share: act(norm(x)), norm by the batch's moments (training)
+** or by running ones, statistics in double. Source: Ioffe and Szegedy, ICML 2015; running ones as in PyTorch. */
+#ifndef RL_OPS_NORMALISE_H
+#define RL_OPS_NORMALISE_H
+
+#include "kernels/norm.h"
+#include "ops/op.h"
+
+/* Where a row has its parts: places in in[] (x is in[0]) and in arg[]; -1: it has none. */
+typedef struct rl_norm_row {
+  int moments, running_mean, running_var, weight, bias, slope, residual;
+  int training, momentum, eps, norm, act;
+} rl_norm_row;
+
+static inline rl_tensor *rl_norm_in(const rl_call *c, int i) { return i < 0 ? NULL : c->in[i]; }
+static inline bool rl_norm_needs(const rl_call *c, int i) { return i >= 0 && c->in[i] != NULL && c->need[i]; }
+bool rl_norm_is_on(const rl_call *c, const rl_norm_row *r);    /* false: x is read as it is */
+bool rl_norm_by_batch(const rl_call *c, const rl_norm_row *r); /* on, and in training */
+rl_act rl_norm_act(const rl_call *c, const rl_norm_row *r);
+int64_t rl_norm_values(const rl_shape *x); /* per channel */
+rl_status rl_norm_check(const rl_call *c,
+                        const rl_norm_row *r); /* everything but x's rank and the residual */
+
+/* stat [2][n], n channels: mean and biased variance, from `moments`, the batch (x: rows of n, ld apart) or the running
+** tensors. 0 and 1 where norm is off. */
+rl_status rl_norm_statistics(const rl_call *c, const rl_norm_row *r, const void *x, int64_t rows, int64_t ld,
+                             double *stat);
+/* Turns the variance in stat into 1 / sqrt(var + eps); 1 where norm is off. */
+void rl_norm_invert(const rl_call *c, const rl_norm_row *r, double *stat);
+/* running = (1 - momentum) running + momentum batch's, the variance unbiased; only in training. stat as rl_norm_statistics
+** gave it. Cannot fail: it comes last. */
+void rl_norm_move(const rl_call *c, const rl_norm_row *r, const double *stat, int64_t rows);
+
+/* The numbers of (x - mean) scale + shift; fills [n] each of the call's dtype at map's pointers (slope: where act asks).
+** stat: mean, 1 / deviation. The shift makes good what rounding the mean loses. */
+void rl_norm_numbers(const rl_call *c, const rl_norm_row *r, const double *stat, const rl_norm_map *map);
+/* Sets map's pointers into one block of RL_NORM_LISTS lists of n. */
+#define RL_NORM_LISTS 4
+rl_norm_map rl_norm_place(const rl_call *c, const rl_norm_row *r, void *block, int64_t n);
+
+/* ---- backward. sums [3][n] over the rows: of dz, of dz (x - mean) / deviation, of v z where z <= 0 (PReLU). */
+
+/* The correction of dx = scale dz + a + b (x - mean) where x takes part in the statistics; a, b: [n] of the dtype. */
+void rl_norm_correction(const rl_call *c, const double *stat, const double *sums, int64_t rows,
+                        const rl_norm_map *map, void *a, void *b);
+/* Writes or adds cotangent k's dweight, dbias, dslope. */
+void rl_norm_give(const rl_call *c, const rl_norm_row *r, int k, const double *sums, int64_t n);
+
+/* ---- the whole row, forward and backward: norm_act.c */
+rl_status rl_norm_forward(rl_call *c, const rl_norm_row *r);
+rl_status rl_norm_backward(rl_call *c, const rl_norm_row *r);
+unsigned rl_norm_saves(const rl_call *c, const rl_norm_row *r);
+
+#endif
