@@ -72,6 +72,13 @@ describe("the program", function()
     assert.is_nil(weights:find(runs.root(), 1, true))
     assert.are_not.equal(0, #json.decode(files.read(dir .. "pictures/index.json")))
   end)
+  it("tries to learn a few images by heart", function()
+    local line = "check %q --preset tiny --data %q --overfit 3"
+    local code, text = program(line:format(runs.RECIPE, runs.data()))
+    assert.are.equal(0, code, text)
+    assert.is_truthy(text:find('stage "class" on the same 3 images: loss %d%.%d+ %(step 1%)'), text)
+    assert.is_truthy(text:find("it did not fall to half", 1, true), text) -- two channels and dropout
+  end)
   it("checks a recipe in moments", function()
     local code, text = program(("check %q --preset tiny --data %q"):format(runs.RECIPE, runs.data()))
     assert.are.equal(0, code, text)

@@ -31,14 +31,16 @@ end
 ---Enter a stage as the runner does, without caches.
 ---@param run table
 ---@param k integer
----@return table batch the first of the stage's first epoch
-function trial.enter(run, k)
+---@param n? integer the batch is the first n images of the training split, as they are
+---@return table batch by default the first of the stage's first epoch
+function trial.enter(run, k, n)
   local s = run.stages[k]
   run.position.stage, run.position.run_step = k, 0
   run.state = build.fresh_state(run, s)
   run.gate_state = {}
   run.batch_size = s.batch or run.options.batch
   build.enter(run, s)
+  if n then return run.feed:fixed("train", n)() end
   local next_batch = run.feed:batches("train", { batch = run.batch_size, stage = k, epoch = 1, cursor = 0,
     augment = run.feed:augments() and s.augment ~= false })
   return next_batch()
@@ -99,6 +101,37 @@ local function check_stage(run, k, out)
   out(("  time      %.3g s a step, %s an epoch%s"):format(seconds, Progress.time(seconds * per),
     total and (", %s the stage"):format(Progress.time(seconds * total)) or ""))
   out(("  memory    %.0f MiB at most"):format(core.memory().peak / 2 ^ 20))
+end
+
+local OVERFIT_STEPS, LEARNT = 100, 0.5
+
+-- The summed loss behind so many steps on the same images; `show` tells at which steps it is kept.
+local function overfit_stage(run, k, n, out)
+  local batch = trial.enter(run, k, n)
+  local first, last, shown = nil, nil, {}
+  for s = 1, OVERFIT_STEPS do
+    last = trial.step(run, batch).total
+    first = first or last
+    if s == 1 or s == 10 or s == 30 or s == OVERFIT_STEPS then
+      shown[#shown + 1] = ("%.4g (step %d)"):format(last, s)
+    end
+  end
+  out(('stage "%s" on the same %d images: loss %s'):format(run.stages[k].name, batch.image.shape[1],
+    table.concat(shown, ", ")))
+  if last >= first - LEARNT * math.abs(first) then
+    out("  warning: it did not fall to half; look at the labels and maps of these images, at the rate, and "
+      .. "at a floor of the loss (saliency maps and margins have one)")
+  end
+end
+
+---Try whether every stage can learn a few images by heart: 100 steps on the first `n` of the training split,
+---in turn with what the stages before have learnt of them.
+---@param recipe table
+---@param n integer images
+---@param o { data: string?, seed: integer, out: fun(text: string) }
+function trial.overfit(recipe, n, o)
+  local run = trial.open(recipe, o)
+  for k in ipairs(run.stages) do overfit_stage(run, k, n, o.out) end
 end
 
 ---Try every stage of a recipe and tell what was found.
