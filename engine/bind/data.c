@@ -2,6 +2,8 @@
 ** lua/rille/data; positions (rows, labels) step between 1 and 0 here. */
 #include "bind/io.h"
 #include "base/status.h"
+#include "data/canvas.h"
+#include "data/gaze.h"
 #include "data/inspect.h"
 #include "data/loader.h"
 #include "data/phantom.h"
@@ -356,6 +358,94 @@ static int phantom_draw(lua_State *L) {
   return 1;
 }
 
+/* ---- preparing data sets */
+
+static int image_size(lua_State *L) { /* file -> width, height; or nil, message, code */
+  int width, height;
+  rl_status s = rl_image_size(luaL_checkstring(L, 1), &width, &height);
+  if (s != RL_OK) return rl_push_failure(L, s);
+  lua_pushinteger(L, width);
+  lua_pushinteger(L, height);
+  return 2;
+}
+
+static rl_status draw_canvas(rl_image *m, const char *file, int width, int height, rl_tensor *to, int *most) {
+  rl_image sized = {0};
+  RL_TRY(rl_image_read(m, file));
+  RL_TRY(rl_image_channels(m, 1));
+  *most = rl_image_stretch(m);
+  RL_TRY(rl_image_pad(m, width, height));
+  RL_TRY(rl_image_resize(&sized, m, (int)to->shape.size[2], (int)to->shape.size[1]));
+  memcpy(rl_data(to), sized.pixels, rl_image_bytes(&sized));
+  rl_image_drop(&sized);
+  return RL_OK;
+}
+
+/* file, canvas { width, height }, out { width, height } -> u8 tensor 1 x H x W, the largest value before; or
+** nil, message, code */
+static int image_on_canvas(lua_State *L) {
+  const char *file = luaL_checkstring(L, 1);
+  int size[4], most = 0;
+  for (int i = 0; i < 4; i++) {
+    lua_geti(L, 2 + i / 2, 1 + i % 2);
+    size[i] = (int)luaL_checkinteger(L, -1);
+    luaL_argcheck(L, size[i] >= 1 && size[i] <= 100000, 2 + i / 2, "a side is 1 to 100000 pixels");
+  }
+  int64_t sides[3] = {1, size[3], size[2]};
+  rl_shape shape = rl_shape_make(3, sides);
+  rl_tensor *t = NULL;
+  rl_ok(L, rl_push_new(L, RL_U8, &shape, RL_ROWMAJOR, &t));
+  rl_image m = {0};
+  rl_status s = draw_canvas(&m, file, size[0], size[1], t, &most);
+  rl_image_drop(&m);
+  if (s != RL_OK) return rl_push_failure(L, s);
+  rl_pressure(L);
+  lua_pushinteger(L, most);
+  return 2;
+}
+
+static void clear_outside(float *map, int width, int height, const lua_Integer box[4]) {
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++)
+      if (x < box[0] || y < box[1] || x >= box[2] || y >= box[3])
+        map[(size_t)y * (size_t)width + (size_t)x] = 0;
+}
+
+/* x, y, weight (three lists of equal length, pixels of the map), width, height, sigma, { left, top, right,
+** bottom } -> u8 tensor 1 x H x W, 0 outside the box, the largest value 255 */
+static int gaze_map(lua_State *L) {
+  lua_Integer n = luaL_len(L, 1), width = luaL_checkinteger(L, 4), height = luaL_checkinteger(L, 5);
+  double sigma = luaL_checknumber(L, 6);
+  luaL_argcheck(L, width >= 1 && width <= 8192 && height >= 1 && height <= 8192, 4, "a side is 1 to 8192");
+  luaL_argcheck(L, n <= 100000000, 1, "too many points");
+  lua_Integer box[4];
+  for (int i = 0; i < 4; i++) {
+    lua_geti(L, 7, i + 1);
+    box[i] = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+  }
+  rl_gaze_at *at = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *at, 0);
+  for (lua_Integer i = 0; i < n; i++) {
+    double v[3];
+    for (int k = 0; k < 3; k++) {
+      lua_geti(L, 1 + k, i + 1);
+      v[k] = luaL_checknumber(L, -1);
+      lua_pop(L, 1);
+    }
+    at[i] = (rl_gaze_at){v[0], v[1], v[2]};
+  }
+  int64_t sides[3] = {1, height, width};
+  rl_shape shape = rl_shape_make(3, sides);
+  rl_tensor *map = NULL, *bytes = NULL;
+  rl_ok(L, rl_push_new(L, RL_F32, &shape, RL_ROWMAJOR, &map));
+  rl_ok(L, rl_push_new(L, RL_U8, &shape, RL_ROWMAJOR, &bytes));
+  memset(rl_data(map), 0, (size_t)rl_count(map) * sizeof(float));
+  rl_ok(L, rl_gaze_map(rl_data(map), (int)width, (int)height, at, (int)n, sigma, sigma));
+  clear_outside(rl_data(map), (int)width, (int)height, box);
+  rl_gaze_bytes(rl_data(map), (size_t)rl_count(map), rl_data(bytes));
+  return 1;
+}
+
 static void add_class(lua_State *L, const char *meta, const luaL_Reg *methods, lua_CFunction gc) {
   luaL_newmetatable(L, meta);
   lua_createtable(L, 0, 8);
@@ -376,6 +466,9 @@ void rl_open_data(lua_State *L) {
                                        {"loader", loader_open},
                                        {"phantom_folder", phantom_folder},
                                        {"phantom_draw", phantom_draw},
+                                       {"image_size", image_size},
+                                       {"image_on_canvas", image_on_canvas},
+                                       {"gaze_map", gaze_map},
                                        {NULL, NULL}};
   add_class(L, SET_META, set, set_gc);
   add_class(L, LOADER_META, loader, loader_gc);

@@ -1,16 +1,39 @@
--- rille data phantom DIR: draw the chest phantom.
-local command = { name = "data", usage = "phantom DIR [options]",
-  words = { least = 2, most = 2, what = '"phantom" and a folder' },
-  doc = "draw the chest phantom: simulated X-rays with classes, lung masks and gaze (not for clinical use)",
+-- rille data phantom DIR: draw the chest phantom. rille data egd-cxr SRC DIR: prepare EGD-CXR.
+local command = { name = "data", usage = "phantom DIR | egd-cxr SRC DIR [options]",
+  words = { least = 2, most = 3, what = '"phantom" and a folder, or "egd-cxr" and two' },
+  doc = "draw the chest phantom (simulated X-rays with classes, lung masks and gaze, not for clinical use), "
+    .. "or\nprepare EGD-CXR as PhysioNet publishes it, with images of MIMIC-CXR as PNG, JPEG or DICOM",
   options = { { name = "n", value = "N", kind = "integer", lo = 1,
-    doc = "patients: 70 % train, 10 % val, 20 % test (default 300)" },
-    { name = "size", value = "S", kind = "integer", lo = 16, doc = "pixels (default 128)" },
-    { name = "seed", value = "N", kind = "integer", lo = 0, doc = "default 1" } } }
+    doc = "patients of the phantom: 70 % train, 10 % val, 20 % test (default 300)" },
+    { name = "size", value = "S", kind = "integer", lo = 16,
+    doc = "pixels; default 128, for egd-cxr the height: 320 (x 256)" },
+    { name = "seed", value = "N", kind = "integer", lo = 0, doc = "default 1" },
+    { name = "images", value = "DIR", doc = "egd-cxr: where the images are, if not in SRC" } } }
+
+local function wrong(text, ...) error({ usage = "data: " .. text:format(...) }, 0) end
+
+local KINDS = {}
+
+function KINDS.phantom(o)
+  if o[3] then wrong('phantom takes one folder; "%s" is one too many', o[3]) end
+  if o.images then wrong "--images belongs to egd-cxr" end
+  require "rille".data.phantom(o[2], { n = o.n or 300, size = o.size or 128, seed = o.seed or 1 })
+  return o[2]
+end
+
+KINDS["egd-cxr"] = function(o)
+  if not o[3] then wrong "egd-cxr takes two folders, SRC and DIR" end
+  if o.n then wrong "--n belongs to phantom" end
+  local ready, left_out, fresh = require "rille".data.egd_cxr(o[2], o[3], { size = o.size, seed = o.seed,
+    images = o.images })
+  print(("%d images ready (%d made now), %d left out%s"):format(ready, fresh, left_out,
+    left_out > 0 and (', listed in "%s/left_out.csv"'):format(o[3]) or ""))
+  return o[3]
+end
 
 function command.run(o)
-  if o[1] ~= "phantom" then error({ usage = ('data: there is "phantom", not "%s"'):format(o[1]) }, 0) end
-  local set = require "rille".data.phantom(o[2], { n = o.n or 300, size = o.size or 128, seed = o.seed or 1 })
-  print(tostring(set))
+  local make = KINDS[o[1]] or wrong('there are "phantom" and "egd-cxr", not "%s"', o[1])
+  print(tostring(require "rille".data.open(make(o))))
   return 0
 end
 

@@ -52,4 +52,18 @@ function data.phantom_patient(patient, opts)
   return core.phantom_draw(opts.seed, patient, opts.size)
 end
 
+---Prepare EGD-CXR from its published form; see `rille data egd-cxr`. Tells on stderr what it does.
+---
+---Raises: `egd-cxr: ...` when a table, a column or every image is missing, or DICOM cannot be converted.
+---@param src string folder with master_sheet.csv, eye_gaze.csv, fixations.csv and images, in any subfolder
+---@param dir string
+---@param opts? { size: integer, seed: integer, images: string, say: fun(text: string) } height in pixels, 320
+---@return integer ready, integer left_out, integer fresh
+function data.egd_cxr(src, dir, opts)
+  local o = check.options("data.egd_cxr", opts, { size = 320, seed = 1, images = false,
+    say = function(text) io.stderr:write(text, "\n") end })
+  o.images = o.images or nil
+  return require "rille.data.egd_cxr"(src, dir, o)
+end
+
 return data
