@@ -69,8 +69,10 @@ static int list_dot(lua_State *L) { /* rl.list_dot(a, b) -> the inner product ov
 
 static int list_norm(lua_State *L) { /* rl.list_norm(a) -> the 2-norm over all tensors, in f64 */
   int n;
+  double norm;
   rl_tensor **a = rl_check_list(L, 1, &n, "list_norm");
-  lua_pushnumber(L, sqrt(total(L, a, 1, n)));
+  rl_ok(L, rl_lists_norm(n, a, &norm));
+  lua_pushnumber(L, norm);
   return 1;
 }
 
@@ -120,50 +122,86 @@ static double option(lua_State *L, int table, const char *name, double preset) {
   return v;
 }
 
-static void same_length(lua_State *L, const char *op, int n, int m, const char *what) {
-  if (n != m) luaL_error(L, "%s: %d parameters, but %d %s", op, n, m, what);
+/* ---- optimisers */
+
+#define FEW 64
+
+/* The lists at stack places 1 to K as one array, list by list; in `few` if they fit, else in a userdata on top. */
+static rl_tensor **take_alike(lua_State *L, int K, int *n, rl_tensor **few, const char *op) {
+  static const char *const names[] = {"parameters", "gradients", "states", "states"};
+  for (int k = 0; k < K; k++) luaL_argcheck(L, lua_istable(L, k + 1), k + 1, "a list of tensors is needed");
+  *n = (int)luaL_len(L, 1);
+  rl_tensor **all = K * *n <= FEW ? few : lua_newuserdatauv(L, (size_t)(K * *n) * sizeof *all, 0);
+  luaL_getmetatable(L, RL_TENSOR_META);
+  for (int k = 0; k < K; k++) {
+    int m = (int)luaL_len(L, k + 1);
+    if (m != *n) luaL_error(L, "%s: %d parameters, but %d %s", op, *n, m, names[k]);
+    for (int i = 0; i < m; i++) {
+      lua_rawgeti(L, k + 1, i + 1);
+      rl_handle *h = lua_getmetatable(L, -1) && lua_rawequal(L, -1, -3) ? lua_touserdata(L, -2) : NULL;
+      if (h == NULL || h->t == NULL) {
+        lua_geti(L, k + 1, i + 1);
+        luaL_error(L, "%s: item %d of the %s is %s, not a tensor", op, i + 1, names[k],
+                   h == NULL ? luaL_typename(L, -1) : "released");
+      }
+      all[k * m + i] = h->t;
+      lua_pop(L, 2);
+    }
+  }
+  lua_pop(L, 1);
+  return all;
 }
 
-/* rl.adam_step(params, grads, exp_avg, exp_avg_sq, { lr, beta1, beta2, eps, weight_decay, step, decoupled }) */
+static int give_norm(lua_State *L, const double *norm) {
+  if (norm == NULL) return 0;
+  lua_pushnumber(L, *norm);
+  return 1;
+}
+
+/* rl.adam_step(params, grads, exp_avg, exp_avg_sq, { lr, beta1, beta2, eps, weight_decay, step, decoupled, scale, clip }):
+** gradients are taken times scale; with clip: -> their norm before; they are shortened to clip, and if the norm is not
+** finite nothing moves. */
 static int adam_step(lua_State *L) {
-  int n, ng, nm, nv;
+  int n;
+  double norm, *asked = NULL;
+  rl_tensor *few[FEW];
   luaL_checktype(L, 5, LUA_TTABLE);
-  rl_tensor **p = rl_check_list(L, 1, &n, "adam_step"), **g = rl_check_list(L, 2, &ng, "adam_step");
-  rl_tensor **m = rl_check_list(L, 3, &nm, "adam_step"), **v = rl_check_list(L, 4, &nv, "adam_step");
-  same_length(L, "adam_step", n, ng, "gradients"), same_length(L, "adam_step", n, nm, "exp_avg");
-  same_length(L, "adam_step", n, nv, "exp_avg_sq");
-  double lr = option(L, 5, "lr", 1e-3), step = option(L, 5, "step", 1),
+  double lr = option(L, 5, "lr", 1e-3), step = option(L, 5, "step", 1), clip = option(L, 5, "clip", -1),
          decay = option(L, 5, "weight_decay", 0);
   bool decoupled = option(L, 5, "decoupled", 0) != 0;
   rl_adam_numbers o = {.beta1 = option(L, 5, "beta1", 0.9),
                        .beta2 = option(L, 5, "beta2", 0.999),
-                       .eps = option(L, 5, "eps", 1e-8)};
+                       .eps = option(L, 5, "eps", 1e-8),
+                       .scale = option(L, 5, "scale", 1)};
   o.rate = lr / (1 - pow(o.beta1, step));
   o.root = 1 / sqrt(1 - pow(o.beta2, step));
   o.decay = decoupled ? 0 : decay;
   o.shrink = decoupled ? 1 - lr * decay : 1;
-  rl_ok(L, rl_lists_adam(n, p, g, m, v, &o));
-  return 0;
+  if (clip >= 0) asked = &norm;
+  rl_tensor **t = take_alike(L, 4, &n, few, "adam_step");
+  rl_ok(L, rl_lists_adam(n, t, t + n, t + 2 * n, t + 3 * n, o, clip, asked));
+  return give_norm(L, asked);
 }
 
-/* rl.sgd_step(params, grads, buffers | nil, { lr, momentum, dampening, nesterov, weight_decay, first }) */
+/* rl.sgd_step(params, grads, buffers | nil, { lr, momentum, dampening, nesterov, weight_decay, first, scale, clip }) */
 static int sgd_step(lua_State *L) {
-  int n, ng, nb;
+  int n;
+  double norm, *asked = NULL;
+  rl_tensor *few[FEW];
   luaL_checktype(L, 4, LUA_TTABLE);
-  rl_tensor **p = rl_check_list(L, 1, &n, "sgd_step"), **g = rl_check_list(L, 2, &ng, "sgd_step");
-  rl_tensor **b = lua_isnil(L, 3) ? NULL : rl_check_list(L, 3, &nb, "sgd_step");
-  same_length(L, "sgd_step", n, ng, "gradients");
-  if (b != NULL) same_length(L, "sgd_step", n, nb, "momentum buffers");
-  bool first = option(L, 4, "first", 0) != 0;
+  bool first = option(L, 4, "first", 0) != 0, buffers = !lua_isnil(L, 3);
+  double momentum = option(L, 4, "momentum", 0), clip = option(L, 4, "clip", -1);
   rl_sgd_numbers o = {.lr = option(L, 4, "lr", 1e-3),
-                      .momentum = first ? 0 : option(L, 4, "momentum", 0),
+                      .momentum = first ? 0 : momentum,
                       .decay = option(L, 4, "weight_decay", 0),
                       .keep = first ? 1 : 1 - option(L, 4, "dampening", 0),
-                      .nesterov = option(L, 4, "nesterov", 0) != 0};
-  if (first && o.nesterov)
-    o.nesterov = false, o.lr *= 1 + option(L, 4, "momentum", 0); /* d + mu d at the first step */
-  rl_ok(L, rl_lists_sgd(n, p, g, b, &o));
-  return 0;
+                      .nesterov = option(L, 4, "nesterov", 0) != 0,
+                      .scale = option(L, 4, "scale", 1)};
+  if (first && o.nesterov) o.nesterov = false, o.lr *= 1 + momentum; /* d + mu d at the first step */
+  if (clip >= 0) asked = &norm;
+  rl_tensor **t = take_alike(L, buffers ? 3 : 2, &n, few, "sgd_step");
+  rl_ok(L, rl_lists_sgd(n, t, t + n, buffers ? t + 2 * n : NULL, o, clip, asked));
+  return give_norm(L, asked);
 }
 
 void rl_open_lists(lua_State *L) {

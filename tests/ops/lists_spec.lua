@@ -1,4 +1,5 @@
 local rl = require "rille"
+local wave = require "support.wave"
 local f64 = { dtype = "f64" }
 
 local function close(want, got, tolerance) assert.is_close(want, got, tolerance or 1e-12) end
@@ -133,4 +134,85 @@ describe("sgd_step", function()
     follow(sgd { lr = 0.1, momentum = 0.9, dampening = 0.5 }, MOMENTUM)
   end)
   it("follows Nesterov", function() follow(sgd { lr = 0.1, momentum = 0.9, nesterov = true }, NESTEROV) end)
+end)
+
+describe("a step with clip", function()
+  local function state() -- two tensors, one of them past a stretch
+    local p = { wave({ 300, 70 }, 1, f64), wave({ 5 }, 2, f64) }
+    local g = { wave({ 70, 300 }, 3, f64):t(), wave({ 5 }, 4, f64) }
+    return p, g, { rl.zeros({ 300, 70 }, f64), rl.zeros({ 5 }, f64) },
+      { rl.zeros({ 300, 70 }, f64), rl.zeros({ 5 }, f64) }
+  end
+  local function alike(want, got)
+    for i = 1, #want do close(want[i], got[i], 1e-14) end
+  end
+  it("gives the norm and shortens what is longer", function()
+    for _, clip in ipairs { 0.5, 1e9, math.huge } do
+      local p, g, m, v = state()
+      local norm = rl.list_norm(g)
+      local q, _, m2, v2 = state()
+      local short = rl.combine({ g }, { math.min(1, clip / norm) })
+      rl.adam_step(q, short, m2, v2, { lr = 0.1, step = 1 })
+      close({ norm }, { rl.adam_step(p, g, m, v, { lr = 0.1, step = 1, clip = clip }) }, 1e-15)
+      for _, pair in ipairs { { q, p }, { m2, m }, { v2, v } } do alike(pair[1], pair[2]) end
+      rl.sgd_step(q, short, m2, { lr = 0.1, momentum = 0.9 })
+      close({ norm }, { rl.sgd_step(p, g, m, { lr = 0.1, momentum = 0.9, clip = clip }) }, 1e-15)
+      alike(q, p)
+      alike(m2, m)
+    end
+  end)
+  it("moves nothing when the norm is not finite", function()
+    for _, bad in ipairs { 0 / 0, math.huge, -math.huge } do
+      local p, g, m, v = state()
+      local q = state()
+      g[2][3] = bad
+      local version = p[1].version
+      local norm = rl.adam_step(p, g, m, v, { clip = 1 })
+      assert.is_true(norm ~= norm or norm == math.huge)
+      rl.sgd_step(p, g, m, { momentum = 0.9, clip = 1 })
+      alike(q, p)
+      close(0, m[1]:abs():max())
+      close(0, v[2]:abs():max())
+      assert.are.equal(version, p[1].version)
+    end
+  end)
+  it("takes f64 gradients whose squares leave its range", function()
+    for _, size in ipairs { 1e200, 1e-200 } do
+      local pair = { rl.tensor({ 3 * size }, f64), rl.tensor({ 4 * size }, f64) }
+      close({ 5 }, { rl.list_norm(pair) / size }, 1e-14)
+      local p = rl.tensor({ 1, 1 }, f64)
+      local g = rl.tensor({ 3 * size, -4 * size }, f64)
+      local norm = rl.sgd_step({ p }, { g }, nil, { lr = 1, clip = 0.5 })
+      close({ 1 }, { norm / size / 5 }, 1e-14)
+      close(size > 1 and { 0.7, 1.4 } or { 1, 1 }, p, 1e-14)
+    end
+    close({ 0 }, { rl.list_norm { rl.zeros({ 3 }, f64) } }, 0)
+    close({ 0 }, { rl.list_norm {} }, 0)
+  end)
+  it("gives the same bytes for any number of threads", function()
+    local was, want, g = rl.threads(), nil, {}
+    rl.manual_seed(1)
+    for i, s in ipairs { { 300, 500 }, { 7 }, { 40, 999 } } do g[i] = rl.randn(s) end
+    for n = 1, 4 do
+      rl.threads(n)
+      local p, m, v = {}, {}, {}
+      for i, t in ipairs(g) do p[i], m[i], v[i] = t:clone(), rl.zeros(t.shape), rl.zeros(t.shape) end
+      local norm = rl.adam_step(p, g, m, v, { lr = 0.1, step = 1, clip = 0.1, weight_decay = 0.1 })
+      want = want or { norm, p }
+      assert.are.equal(want[1], norm)
+      for i = 1, 3 do assert.is_true(want[2][i]:equal(p[i])) end
+    end
+    rl.threads(was)
+  end)
+  it("scales gradients before all else", function()
+    local p, g = rl.tensor({ 1 }, f64), rl.tensor({ 2 }, f64)
+    rl.sgd_step({ p }, { g }, nil, { lr = 1, scale = 0.25 })
+    close({ 0.5 }, p)
+  end)
+  it("names what is no tensor", function()
+    assert.error_matches(function() rl.sgd_step({ rl.ones { 1 } }, { 3 }, nil, {}) end,
+      "sgd_step: item 1 of the gradients is number, not a tensor")
+    assert.error_matches(function() rl.sgd_step({ rl.ones { 1 } }, {}, nil, {}) end,
+      "sgd_step: 1 parameters, but 0 gradients")
+  end)
 end)

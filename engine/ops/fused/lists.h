@@ -12,11 +12,15 @@ rl_status rl_lists_gram(int K, int n, rl_tensor *const *g, double *out);
 rl_status rl_lists_combine(int K, int n, rl_tensor *const *g, const double *w, bool per_tensor,
                            rl_tensor **out);
 
+/* The 2-norm over all tensors, also where the squares of f64 leave its range. */
+rl_status rl_lists_norm(int n, rl_tensor *const *g, double *norm);
+
 /* Changes p, m, v (or buffer) in place and bumps p's versions; g is only read. All lists have n tensors of p's shapes;
-** state lies as p does. All memory is taken before the first write. */
+** state lies as p does. All memory is taken before the first write. norm: NULL, or it gets the gradients' norm before the
+** step; above clip they are shortened to it, and if it is not finite nothing moves. */
 rl_status rl_lists_adam(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tensor *const *m,
-                        rl_tensor *const *v, const rl_adam_numbers *o);
+                        rl_tensor *const *v, rl_adam_numbers o, double clip, double *norm);
 rl_status rl_lists_sgd(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tensor *const *buffer,
-                       const rl_sgd_numbers *o);
+                       rl_sgd_numbers o, double clip, double *norm);
 
 #endif
