@@ -18,6 +18,12 @@ struct rl_norm_map;
 struct rl_norm_back;
 struct rl_pool;
 struct rl_resize;
+struct rl_wino_read;
+struct rl_wino_filter;
+struct rl_wino_product;
+struct rl_wino_outer;
+struct rl_wino_write;
+struct rl_wino_fold;
 
 /* A row says how the arguments read for one real type. */
 typedef struct rl_kernels {
@@ -32,6 +38,9 @@ typedef struct rl_kernels {
 #define real                  double
 #include "kernels/kernels.def"
 #undef real
+#undef RL_KERNEL
+#define RL_KERNEL(name, args) void(*name) args;
+#include "kernels/winograd.def"
 #undef RL_KERNEL
 } rl_kernels;
 

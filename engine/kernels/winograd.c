@@ -1,0 +1,473 @@
+/* Cuts Winograd convolutions into blocks (winograd.h). Forward and the gradient to the input, in one of two orders: a worker
+** takes a block of tiles through input transform, products and output transform, with weights transformed once for all; or,
+** where tiles are few and channels many, all tiles are transformed first and a worker takes one panel of outputs, making
+** that panel's weights in its own scratch, so that they never go through memory. */
+#include "kernels/winograd.h"
+
+#include "base/mem.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define F           RL_WINO_FREQUENCIES
+#define BLOCK_TILES 14  /* of a block; 7 to 28 are within 7 % on Zen 4 */
+#define FEW_TILES   160 /* up to which weights are made panel by panel */
+#define SLICE       128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
+#define PACK_LANES  64  /* inner lanes of a block of the weights' transform */
+#define ROUND_BYTES ((int64_t)8 << 20) /* of transformed tiles between two touches of the weight's gradient */
+
+static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static const rl_prologue no_prologue;
+
+typedef struct job {
+  const rl_kernels *k;
+  const rl_conv *s;
+  rl_wino_grid grid;
+  int64_t group, panel;       /* lanes of */
+  rl_wino_side inner, outer;  /* read and summed over; made */
+  int64_t panels;             /* of outer lanes */
+  int64_t sources, each, all; /* cotangents, or 1; tiles of one, of all */
+  int64_t blocks, tiles;      /* of one source; of a block, at most */
+  int64_t runs, shares;       /* what the transforms of all tiles are cut into: of tiles, of channels */
+  int64_t lane_step;          /* from tile to tile of a transformed input */
+  const void *const *dy;      /* read by the gradient to the input, */
+  const void *const *from;    /* or by that to the weight */
+  const rl_conv_dx *dx;
+  int part_of[RL_CONV_PARTS]; /* backward: the outer side's parts among the convolution's */
+  const float *weight, *bias;
+  float *y;
+  float *u, *v, *scratch;
+  int64_t scratch_floats;
+  double *sums; /* [source][block][3][outer lanes], or NULL */
+  /* gradient to the weight: */
+  void *const *dweight;
+  const double *beta;
+  float *d, *du;
+  int64_t t0, t1, groups, frequency_v, frequency_d; /* this round's tiles; groups of output channels */
+  bool first, last;
+} job;
+
+/* ---- geometry */
+
+static void side_add(rl_wino_side *side, int64_t channels, int64_t at, int64_t group) {
+  side->channels[side->parts] = channels;
+  side->at[side->parts] = at;
+  side->lanes[side->parts++] = ceil_to(channels, group);
+  side->all += ceil_to(channels, group);
+}
+
+static void grid_of(job *j, int64_t gh, int64_t gw) {
+  j->grid = (rl_wino_grid){gh, gw, (gh + 3) / 4, (gw + 3) / 4};
+  j->each = j->s->n * j->grid.down * j->grid.across;
+}
+
+static void job_start(job *j, const rl_conv *s) {
+  j->s = s;
+  j->k = rl_kernels_best();
+  j->group = j->k->vector_bytes / (int64_t)sizeof(float);
+  j->panel = 2 * j->group;
+}
+
+static void input_side(job *j, rl_wino_side *side) {
+  for (int64_t p = 0, at = 0; p < j->s->nparts; at += j->s->part[p++].channels)
+    side_add(side, j->s->part[p].channels, at, j->group);
+}
+
+static rl_wino_map input_map(const job *j, int64_t part) {
+  const rl_conv *s = j->s;
+  const rl_conv_part *p = &s->part[part];
+  return (rl_wino_map){p->x, s->h, s->w, -s->pad[0], -s->pad[1], p->ld, p->channels, p->up, &p->px};
+}
+
+static rl_wino_map output_map(const job *j, int64_t source) {
+  const rl_conv *s = j->s;
+  return (rl_wino_map){j->dy[source], s->oh,   s->ow, s->pad[0] - 2, s->pad[1] - 2,
+                       s->ldy,        s->cout, 1,     &no_prologue};
+}
+
+/* ---- forward, and the gradient to the input */
+
+/* Tiles t0..t1 of a source to `at`, for the groups of part `part` between share/shares. */
+static void read_tiles(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_store at, int64_t share,
+                       int64_t shares) {
+  int64_t group = 0;
+  for (int p = 0; p < j->inner.parts; group += j->inner.lanes[p++] / j->group) {
+    int64_t groups = j->inner.lanes[p] / j->group;
+    rl_wino_read r = {.grid = &j->grid, .t0 = t0, .t1 = t1, .group = group, .to = at};
+    r.map = j->dy == NULL ? input_map(j, p) : output_map(j, source);
+    r.g0 = groups * share / shares;
+    r.g1 = groups * (share + 1) / shares;
+    j->k->wino_read(&r);
+  }
+}
+
+/* Where the group that begins at outer lane `lane` goes to. */
+static bool target(const job *j, int64_t source, int64_t lane, rl_wino_write *w) {
+  int p = 0;
+  while (p < j->outer.parts && lane >= j->outer.lanes[p]) lane -= j->outer.lanes[p++];
+  if (p == j->outer.parts) return false;
+  w->c0 = lane;
+  w->channels = j->outer.channels[p];
+  if (j->dx == NULL) {
+    w->y = j->y;
+    w->ld = j->s->ldy;
+    w->bias = j->bias;
+    return true;
+  }
+  const rl_conv_dx *dx = &j->dx[source * j->s->nparts + j->part_of[p]];
+  w->y = dx->dx;
+  w->ld = dx->ld;
+  w->beta = dx->beta;
+  w->part = &j->s->part[j->part_of[p]];
+  if (dx->sums == NULL) w->sums = NULL;
+  return w->y != NULL;
+}
+
+/* M of tiles t0..t1 in one panel to the points. */
+static void write_panel(const job *j, int64_t source, int64_t block, int64_t t0, int64_t t1, int64_t panel,
+                        const float *m, int64_t m_frequency) {
+  for (int64_t g = 0; g < 2; g++) {
+    int64_t lane = panel * j->panel + g * j->group;
+    rl_wino_write w = {
+        .grid = &j->grid, .m = m + g * j->group, .m_frequency = m_frequency, .t0 = t0, .t1 = t1};
+    w.row = j->outer.all;
+    if (j->sums != NULL) w.sums = j->sums + (source * j->blocks + block) * 3 * w.row + lane;
+    if (!target(j, source, lane, &w)) continue;
+    if (j->dx == NULL)
+      j->k->wino_forward(&w);
+    else
+      j->k->wino_back(&w);
+  }
+}
+
+static bool wanted(const job *j, int64_t source) {
+  if (j->dx == NULL) return true;
+  for (int p = 0; p < j->s->nparts; p++)
+    if (j->dx[source * j->s->nparts + p].dx != NULL) return true;
+  return false;
+}
+
+static int vectors(const job *j, int64_t panel, const rl_wino_side *side) {
+  return side->all - panel * j->panel > j->group ? 2 : 1;
+}
+
+/* One panel's weights, inner lanes k0..k1. */
+static void filter(const job *j, int64_t panel, int64_t k0, int64_t k1, float *to, int64_t frequency) {
+  rl_wino_filter w = {.weight = j->weight, .cout = j->s->cout, .cin = j->s->cin, .flip = j->dx != NULL};
+  w.inner = &j->inner;
+  w.outer = &j->outer;
+  w.k0 = k0;
+  w.k1 = k1;
+  w.panel = panel;
+  w.to = to;
+  w.frequency = frequency;
+  j->k->wino_filter(&w);
+}
+
+static void pack_body(void *ctx, int64_t block, int worker) {
+  const job *j = ctx;
+  int64_t panel = block % j->panels, k0 = block / j->panels * PACK_LANES, all = j->inner.all;
+  filter(j, panel, k0, least(k0 + PACK_LANES, all), j->u + (panel * F * all + k0) * j->panel, all * j->panel);
+  (void)worker;
+}
+
+static void block_body(void *ctx, int64_t block, int worker) {
+  const job *j = ctx;
+  int64_t source = block / j->blocks, b = block % j->blocks;
+  int64_t t0 = j->each * b / j->blocks, t1 = j->each * (b + 1) / j->blocks;
+  if (!wanted(j, source)) return;
+  float *v = j->scratch + worker * j->scratch_floats, *m = v + F * j->tiles * j->lane_step;
+  rl_wino_store at = {v, j->tiles * j->lane_step, j->lane_step, j->panel, j->group};
+  read_tiles(j, source, t0, t1, at, 0, 1);
+  for (int64_t p = 0; p < j->panels; p++) {
+    rl_wino_product q = {.v = v, .v_frequency = at.frequency, .v_tile = at.tile, .m = m, .tiles = t1 - t0};
+    q.u = j->u + p * F * j->inner.all * j->panel;
+    q.u_frequency = j->inner.all * j->panel;
+    q.m_frequency = j->tiles * j->panel;
+    q.depth = j->inner.all;
+    q.vectors = vectors(j, p, &j->outer);
+    j->k->wino_product(&q);
+    write_panel(j, source, b, t0, t1, p, m, q.m_frequency);
+  }
+}
+
+/* All tiles of all sources, for a share of the channels. */
+static void stage_body(void *ctx, int64_t block, int worker) {
+  const job *j = ctx;
+  int64_t run = block % j->runs, share = block / j->runs % j->shares, source = block / j->runs / j->shares;
+  int64_t t0 = j->each * run / j->runs, t1 = j->each * (run + 1) / j->runs;
+  float *v = j->v + (source * j->each + t0) * j->lane_step;
+  rl_wino_store at = {v, j->all * j->lane_step, j->lane_step, j->panel, j->group};
+  read_tiles(j, source, t0, t1, at, share, j->shares);
+  (void)worker;
+}
+
+static void panel_body(void *ctx, int64_t panel, int worker) {
+  const job *j = ctx;
+  float *u = j->scratch + worker * j->scratch_floats, *m = u + F * SLICE * j->panel;
+  rl_wino_product q = {.u = u, .u_frequency = SLICE * j->panel, .m = m, .m_frequency = j->all * j->panel};
+  q.v_frequency = j->all * j->lane_step;
+  q.v_tile = j->lane_step;
+  q.tiles = j->all;
+  q.vectors = vectors(j, panel, &j->outer);
+  for (int64_t k = 0; k < j->inner.all; k += SLICE) {
+    q.depth = least(SLICE, j->inner.all - k);
+    q.v = j->v + k;
+    q.add = k > 0;
+    filter(j, panel, k, k + q.depth, u, q.u_frequency);
+    j->k->wino_product(&q);
+  }
+  for (int64_t s = 0; s < j->sources; s++)
+    write_panel(j, s, 0, 0, j->each, panel, m + s * j->each * j->panel, q.m_frequency);
+}
+
+static bool in_stages(const job *j) {
+  return j->sources * j->each <= FEW_TILES && j->panels >= 4 && j->inner.all >= 2 * SLICE;
+}
+
+/* Blocks even in number, so that two workers end together, and equal in size. */
+static void cut(job *j) {
+  j->all = j->sources * j->each;
+  j->blocks = 1;
+  if (in_stages(j)) return;
+  int64_t rows = j->k->tile_rows, whole = most(1, BLOCK_TILES / rows) * rows;
+  j->blocks = (j->each + whole - 1) / whole;
+  if (j->blocks > 1) j->blocks = ceil_to(j->blocks, 2);
+  j->tiles = (j->each + j->blocks - 1) / j->blocks;
+}
+
+static rl_status in_blocks(job *j) {
+  RL_TRY(rl_parallel(pack_body, j, j->panels * rl_blocks(j->inner.all, PACK_LANES)));
+  return rl_parallel(block_body, j, j->sources * j->blocks);
+}
+
+static rl_status by_stages(job *j) {
+  j->runs = rl_blocks(j->each, 2 * BLOCK_TILES);
+  j->shares = most(1, j->inner.all / 128);
+  RL_TRY(rl_parallel(stage_body, j, j->runs * j->shares * j->sources));
+  return rl_parallel(panel_body, j, j->panels);
+}
+
+/* Geometry and sides stand; `summed` asks for sums. */
+static rl_status run(job *j, bool summed, void (*finish)(job *, double *), double *out) {
+  j->panels = (j->outer.all + j->panel - 1) / j->panel;
+  j->lane_step = ceil_to(j->inner.all, 16) + (j->inner.all % 32 == 0 ? 16 : 0); /* an odd number of lines */
+  cut(j);
+  bool stages = in_stages(j);
+  int64_t u = stages ? 0 : j->panels * F * j->inner.all * j->panel,
+          v = stages ? F * j->all * j->lane_step : 0;
+  j->scratch_floats = stages ? F * (SLICE + j->all) * j->panel : F * j->tiles * (j->lane_step + j->panel);
+  int64_t sums = summed ? j->sources * j->blocks * 3 * j->outer.all : 0;
+  size_t bytes =
+      (size_t)sums * sizeof(double) + (size_t)(u + v + j->scratch_floats * rl_threads_get()) * sizeof(float);
+  void *memory = NULL;
+  RL_TRY(rl_mem_alloc(&memory, bytes));
+  j->sums = summed ? memory : NULL;
+  j->u = (float *)((double *)memory + sums);
+  j->v = j->u + u;
+  j->scratch = j->v + v;
+  rl_fpmode mode = rl_fp_enter();
+  rl_status status = stages ? by_stages(j) : in_blocks(j);
+  if (summed && status == RL_OK) finish(j, out);
+  rl_fp_leave(mode);
+  rl_mem_free(memory, bytes);
+  return status;
+}
+
+/* Points in tiles t0..t1. */
+static int64_t points(const rl_wino_grid *g, int64_t t0, int64_t t1) {
+  int64_t sum = 0, each = g->down * g->across;
+  for (int64_t t = t0; t < t1; t++) {
+    int64_t row = t % each / g->across, column = t % g->across;
+    sum += least(4, g->gh - 4 * row) * least(4, g->gw - 4 * column);
+  }
+  return sum;
+}
+
+/* Joins the blocks' means and squared deviations in their order: exact but for rounding (Chan et al. 1979). */
+static void moments_finish(job *j, double *out) {
+  int64_t cout = j->s->cout, lanes = j->outer.all;
+  double n = 0, *mean = out, *square = out + cout;
+  for (int64_t b = 0; b < j->blocks; b++) {
+    const double *pivot = j->sums + b * 3 * lanes, *sum = pivot + lanes, *sq = sum + lanes;
+    double own = (double)points(&j->grid, j->each * b / j->blocks, j->each * (b + 1) / j->blocks);
+    double share = own / (n + own), one = 1 / own;
+    for (int64_t c = 0; c < cout; c++) {
+      double off = sum[c] * one, delta = pivot[c] + off - (b == 0 ? 0 : mean[c]);
+      double deviations = sq[c] - sum[c] * off;
+      square[c] = b == 0 ? deviations : square[c] + deviations + delta * delta * n * share;
+      mean[c] = b == 0 ? delta : mean[c] + delta * share;
+    }
+    n += own;
+  }
+  for (int64_t c = 0; c < cout; c++) square[c] = square[c] > 0 ? square[c] / n : square[c] * 0;
+}
+
+rl_status rl_winograd_forward(const rl_conv *s, const void *weight, const void *bias, void *y,
+                              double *moments) {
+  job j = {.weight = weight, .bias = bias, .y = y, .sources = 1};
+  job_start(&j, s);
+  grid_of(&j, s->oh, s->ow);
+  input_side(&j, &j.inner);
+  side_add(&j.outer, s->cout, 0, j.group);
+  return run(&j, moments != NULL, moments_finish, moments);
+}
+
+static void sums_finish(job *j, double *unused) {
+  (void)unused;
+  int64_t lanes = j->outer.all;
+  for (int64_t s = 0; s < j->sources; s++)
+    for (int64_t p = 0, lane = 0; p < j->outer.parts; lane += j->outer.lanes[p++]) {
+      const rl_conv_dx *dx = &j->dx[s * j->s->nparts + j->part_of[p]];
+      int64_t channels = j->outer.channels[p];
+      if (dx->dx == NULL || dx->sums == NULL) continue;
+      memset(dx->sums, 0, (size_t)(3 * channels) * sizeof(double));
+      for (int64_t b = 0; b < j->blocks; b++)
+        for (int64_t r = 0; r < 3; r++) {
+          const double *from = j->sums + ((s * j->blocks + b) * 3 + r) * lanes + lane;
+          for (int64_t c = 0; c < channels; c++) dx->sums[r * channels + c] += from[c];
+        }
+    }
+}
+
+rl_status rl_winograd_back_data(const rl_conv *s, int count, const void *const *dy, const void *weight,
+                                const rl_conv_dx *dx) {
+  job j = {.weight = weight, .dy = dy, .dx = dx, .sources = count};
+  job_start(&j, s);
+  grid_of(&j, s->h, s->w);
+  side_add(&j.inner, s->cout, 0, j.group);
+  bool summed = false;
+  for (int64_t p = 0, at = 0; p < s->nparts; at += s->part[p++].channels) {
+    bool made = false;
+    for (int c = 0; c < count; c++) {
+      made = made || dx[c * s->nparts + p].dx != NULL;
+      summed = summed || (dx[c * s->nparts + p].dx != NULL && dx[c * s->nparts + p].sums != NULL);
+    }
+    if (!made) continue;
+    j.part_of[j.outer.parts] = (int)p;
+    side_add(&j.outer, s->part[p].channels, at, j.group);
+  }
+  return j.outer.parts == 0 ? RL_OK : run(&j, summed, sums_finish, NULL);
+}
+
+/* ---- the gradient to the weight: rounds of tiles. In each, all transforms, then all products; a unit of products is one
+** group of output channels of one cotangent and one panel of inputs. No sum is private to a worker. */
+
+/* Tiles of this round: the input's (source -1), or one cotangent's. */
+static void round_body(void *ctx, int64_t block, int worker) {
+  const job *j = ctx;
+  int64_t run = block % j->runs, source = block / j->runs - 1, tiles = j->t1 - j->t0;
+  int64_t r0 = tiles * run / j->runs, r1 = tiles * (run + 1) / j->runs;
+  (void)worker;
+  if (source < 0) {
+    rl_wino_store at = {j->v + r0 * j->panel, j->frequency_v, j->panel, F * j->frequency_v, j->group};
+    read_tiles(j, 0, j->t0 + r0, j->t0 + r1, at, 0, 1);
+  } else if (j->dweight[source] != NULL) {
+    rl_wino_store at = {j->d + r0 * j->group, j->frequency_d, j->group, 2 * F * j->frequency_d,
+                        F * j->frequency_d};
+    rl_wino_read r = {
+        .grid = &j->grid, .t0 = j->t0 + r0, .t1 = j->t0 + r1, .group = source * j->groups, .to = at};
+    r.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
+    r.g1 = j->groups;
+    j->k->wino_read_dy(&r);
+  }
+}
+
+static void unit_body(void *ctx, int64_t unit, int worker) {
+  const job *j = ctx;
+  int64_t all = j->sources * j->groups, panel = unit / all, at = unit % all, source = at / j->groups;
+  if (j->dweight[source] == NULL) return;
+  float *u =
+      j->first && j->last ? j->scratch + worker * j->scratch_floats : j->du + unit * F * j->group * j->panel;
+  rl_wino_outer o = {
+      .u = u, .v_frequency = j->frequency_v, .d_frequency = j->frequency_d, .tiles = j->t1 - j->t0};
+  o.v = j->v + panel * F * j->frequency_v;
+  o.d = j->d + at * F * j->frequency_d;
+  o.vectors = vectors(j, panel, &j->inner);
+  o.add = !j->first;
+  j->k->wino_outer(&o);
+  if (!j->last) return;
+  rl_wino_fold f = {
+      .u = u, .inner = &j->inner, .cin = j->s->cin, .c0 = at % j->groups * j->group, .panel = panel};
+  f.count = least(j->group, j->s->cout - f.c0);
+  f.dweight = j->dweight[source];
+  f.beta = j->beta[source];
+  j->k->wino_fold(&f);
+}
+
+static rl_status rounds(job *j, int64_t count) {
+  for (int64_t r = 0; r < count; r++) {
+    j->t0 = j->each * r / count;
+    j->t1 = j->each * (r + 1) / count;
+    j->first = r == 0;
+    j->last = r == count - 1;
+    j->runs = rl_blocks(j->t1 - j->t0, BLOCK_TILES);
+    RL_TRY(rl_parallel(round_body, j, j->runs * (1 + j->sources)));
+    RL_TRY(rl_parallel(unit_body, j, j->panels * j->sources * j->groups));
+  }
+  return RL_OK;
+}
+
+rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const *dy, void *const *dweight,
+                                  const double *beta) {
+  job j = {.from = dy, .dweight = dweight, .beta = beta, .sources = count};
+  job_start(&j, s);
+  grid_of(&j, s->oh, s->ow);
+  input_side(&j, &j.inner);
+  j.groups = (s->cout + j.group - 1) / j.group;
+  j.panels = (j.inner.all + j.panel - 1) / j.panel;
+  int64_t lanes_d = count * j.groups * j.group, lanes_v = j.panels * j.panel;
+  int64_t parts = (j.each * F * (lanes_d + lanes_v) * (int64_t)sizeof(float) + ROUND_BYTES - 1) / ROUND_BYTES;
+  int64_t tiles =
+      ((j.each + parts - 1) / parts) | 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
+  j.frequency_v = tiles * j.panel;
+  j.frequency_d = tiles * j.group;
+  j.scratch_floats = F * j.group * j.panel;
+  int64_t units = parts > 1 ? j.panels * count * j.groups : rl_threads_get();
+  size_t bytes = (size_t)(F * tiles * (lanes_d + lanes_v) + units * j.scratch_floats) * sizeof(float);
+  void *memory = NULL;
+  RL_TRY(rl_mem_alloc(&memory, bytes));
+  j.v = memory;
+  j.d = j.v + F * tiles * lanes_v;
+  j.scratch = j.du = j.d + F * tiles * lanes_d;
+  rl_fpmode mode = rl_fp_enter();
+  rl_status status = rounds(&j, parts);
+  rl_fp_leave(mode);
+  rl_mem_free(memory, bytes);
+  return status;
+}
+
+/* ---- which */
+
+static atomic_int allowed = -1;
+
+bool rl_winograd_allowed(void) {
+  if (allowed < 0) {
+    const char *word = getenv("RILLE_WINOGRAD");
+    allowed = word == NULL || strcmp(word, "0") != 0;
+  }
+  return allowed > 0;
+}
+
+void rl_winograd_allow(bool on) { allowed = on; }
+
+/* Whether the kernels can do it at all. */
+static bool able(const rl_conv *s) {
+  bool plain = s->dtype == RL_F32 && s->kh == 3 && s->kw == 3 && s->groups == 1;
+  for (int p = 0; p < s->nparts; p++) plain = plain && s->part[p].px.other == NULL;
+  return plain && s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
+}
+
+bool rl_winograd_fits(const rl_conv *s, rl_direction direction) {
+  if (!able(s) || !rl_winograd_allowed()) return false;
+  int64_t tiles = s->n * ((s->oh + 3) / 4) * ((s->ow + 3) / 4),
+          inner = direction == RL_BACK_DATA ? s->cout : s->cin;
+  return inner >= 32 && least(s->cin, s->cout) >= 16 && tiles >= 16;
+}

@@ -1,0 +1,120 @@
+/* winograd.h: 3x3 convolution with stride 1 by Winograd's F(4x4,3x3), f32: a quarter of the products, at the points
+** 0, +-5/8, +-3/2 and infinity. Rounding errors are up to 1.7 times those of the direct sum; one NaN or infinity
+** in a tile's 6x6 pixels spoils its 4x4 outputs, and inputs beyond about 1e37 overflow.
+** Sources: Lavin and Gray, arXiv 1509.09308; the points: Barabasz et al., arXiv 1803.10986. */
+#ifndef RL_KERNELS_WINOGRAD_H
+#define RL_KERNELS_WINOGRAD_H
+
+#include "kernels/conv.h"
+
+typedef enum rl_direction { RL_FORWARD, RL_BACK_DATA, RL_BACK_WEIGHT } rl_direction;
+
+/* Whether it is allowed, can do this convolution, and is the faster way on this CPU (by a table in winograd.c). */
+RL_API bool rl_winograd_fits(const rl_conv *s, rl_direction direction);
+
+/* The switch; on unless RILLE_WINOGRAD=0 is in the environment. Between ops, on the main thread. */
+RL_API void rl_winograd_allow(bool on);
+RL_API bool rl_winograd_allowed(void);
+
+/* As the functions of conv.h, for any 3x3 convolution with stride 1, dilation 1, groups 1 in f32. */
+RL_API rl_status rl_winograd_forward(const rl_conv *s, const void *weight, const void *bias, void *y,
+                                     double *moments);
+RL_API rl_status rl_winograd_back_data(const rl_conv *s, int count, const void *const *dy, const void *weight,
+                                       const rl_conv_dx *dx);
+RL_API rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const *dy,
+                                         void *const *dweight, const double *beta);
+
+/* ---- between winograd.c and body/winograd.inc. Channels are laid in `lanes`: each part's padded with zeros to whole
+** vectors. A group is one vector of lanes, a panel two. A frequency is one of the 36 numbers of a transformed tile. */
+
+#define RL_WINO_FREQUENCIES 36
+
+/* Tiles of 4x4 points over maps of gh x gw, in the order image, row, column. */
+typedef struct rl_wino_grid {
+  int64_t gh, gw, down, across;
+} rl_wino_grid;
+
+/* Channels of a map as tiles see it: h x w pixels, stored at 1/up of that, ld apart; tile (0, 0) begins at pixel (y0, x0). */
+typedef struct rl_wino_map {
+  const float *x;
+  int64_t h, w, y0, x0, ld, channels;
+  int up;
+  const rl_prologue *px;
+} rl_wino_map;
+
+/* Transformed tiles: lane l of tile t at `frequency` f lies at f frequency + t tile + l / panel's lanes x panel + ...,
+** the panel's second vector `half` behind its first. */
+typedef struct rl_wino_store {
+  float *at;
+  int64_t frequency, tile, panel, half;
+} rl_wino_store;
+
+/* Reads tiles t0..t1 of a map, groups g0..g1 of its channels, to tile 0.. and group `group`.. of the store. */
+typedef struct rl_wino_read {
+  const rl_wino_grid *grid;
+  rl_wino_map map;
+  int64_t t0, t1, g0, g1, group;
+  rl_wino_store to;
+} rl_wino_read;
+
+/* One panel of transformed weights, U[f][lane k0..k1][panel]: a side's channels are parts `at` some place in the
+** weight's own order. */
+typedef struct rl_wino_side {
+  int parts;
+  int64_t channels[RL_CONV_PARTS], at[RL_CONV_PARTS], lanes[RL_CONV_PARTS];
+  int64_t all; /* lanes of all parts */
+} rl_wino_side;
+
+typedef struct rl_wino_filter {
+  const float *weight; /* cout x cin x 3 x 3 */
+  int64_t cout, cin;
+  bool flip; /* gradient to the input: turned by half a turn, inner sums over cout */
+  const rl_wino_side *inner, *outer;
+  int64_t k0, k1, panel;
+  float *to;
+  int64_t frequency;
+} rl_wino_filter;
+
+/* M[f][tile][panel] = [M +] V[f][tile][depth] U[f][depth][panel] for every f; vectors: of the panel in use, 1 or 2. */
+typedef struct rl_wino_product {
+  const float *v, *u;
+  float *m;
+  int64_t v_frequency, v_tile, u_frequency, m_frequency, tiles, depth;
+  int vectors;
+  bool add;
+} rl_wino_product;
+
+/* Turns M of tiles t0..t1 into points, for one group of a part: channels c0.. of y. */
+typedef struct rl_wino_write {
+  const rl_wino_grid *grid;
+  const float *m; /* the group's vector of tile t0; tiles a panel apart */
+  int64_t m_frequency, t0, t1;
+  float *y; /* forward: N x gh x gw x channels; backward: stored at 1/up of that */
+  int64_t ld, channels, c0;
+  const float *bias;        /* forward; or NULL */
+  const rl_conv_part *part; /* backward: whose gradient; NULL: forward */
+  double beta;              /* of what y holds; backward */
+  double *
+      sums; /* [3][row] from this group's first lane on, or NULL. Forward: the pivot, sum of y - pivot, of its */
+  int64_t row; /* square; backward: as rl_conv_dx says */
+} rl_wino_write;
+
+/* dU[f][channel of the group][panel] = [dU +] sum over tiles dM[f][tile][channel] V[f][tile][panel]. */
+typedef struct rl_wino_outer {
+  const float *v, *d;
+  float *u;
+  int64_t v_frequency, d_frequency, tiles;
+  int vectors;
+  bool add;
+} rl_wino_outer;
+
+/* dweight = beta dweight + Gt dU G for output channels c0..c0+count and one panel of input lanes. */
+typedef struct rl_wino_fold {
+  const float *u;
+  const rl_wino_side *inner;
+  int64_t cin, c0, count, panel;
+  float *dweight;
+  double beta;
+} rl_wino_fold;
+
+#endif
