@@ -85,7 +85,7 @@ void rl_node_record(rl_node *n, rl_call *c, rl_tensor *const *given) {
   }
   for (int o = 0; o < c->nout; o++) {
     embed(&n->out[o], c->out[o], saves & RL_SAVE_OUT(o), &n->version[c->nin + o]);
-    if (!rl_is_float(c->out[o]->dtype)) continue;
+    if (!rl_is_float(c->out[o]->dtype) || (o > 0 && c->op->first_only)) continue;
     c->out[o]->node = rl_node_retain(n);
     c->out[o]->slot = o;
   }

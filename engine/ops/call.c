@@ -117,7 +117,10 @@ static rl_status check_inputs(rl_call *c) {
     if (t == NULL && !row->optional) return rl_fail(RL_EARG, "%s: %s is missing", op->name, row->name);
     if (t != NULL && row->dtypes != 0 && !(row->dtypes >> t->dtype & 1))
       return rl_fail(RL_ETYPE, "%s: %s is %s, which does not do here; convert it with x:to(\"%s\")", op->name,
-                     row->name, rl_dtype_name(t->dtype), row->dtypes & RL_INDEX ? "i64" : "f32");
+                     row->name, rl_dtype_name(t->dtype),
+                     row->dtypes & RL_INDEX        ? "i64"
+                     : row->dtypes & RL_DT(RL_F32) ? "f32"
+                                                   : "f64");
   }
   return choose_dtype(c);
 }

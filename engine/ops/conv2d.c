@@ -7,11 +7,6 @@
 
 enum { STRIDE, PADDING, DILATION, GROUPS };
 
-static int64_t pixel_step(const rl_tensor *t) { /* a channels-last tensor's, whatever sizes are 1 */
-  const int64_t *s = t->shape.size;
-  return s[3] > 1 ? t->stride[3] : s[2] > 1 ? t->stride[2] : s[0] > 1 ? t->stride[0] : s[1];
-}
-
 static rl_conv geometry(const rl_call *c) {
   const int64_t *x = c->in[0]->shape.size, *w = c->in[1]->shape.size;
   rl_conv s = {
@@ -64,7 +59,7 @@ static rl_status shape(rl_call *c) {
 
 static void read_x(rl_conv *s, const rl_tensor *x) {
   s->part[0].x = rl_data(x);
-  s->part[0].ld = pixel_step(x);
+  s->part[0].ld = rl_pixel_step(x);
 }
 
 static rl_status forward(rl_call *c) {

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "base/threads.h"
-#include "ops/real.h"
 #include "ops/rows.h"
 
 #include <string.h>
@@ -61,24 +60,18 @@ static rl_status apply(pass *p, const rl_norm_row *r) {
   const rl_call *c = p->c;
   double *stat = rl_data(c->keep[0]);
   RL_TRY(rl_norm_statistics(c, r, p->x.data, p->rows, p->n, stat));
-  double *raw = NULL; /* what moves the running statistics, once nothing can fail */
-  size_t bytes = (size_t)(2 * p->n) * sizeof *raw;
-  RL_TRY(rl_mem_alloc((void **)&raw, bytes));
-  memcpy(raw, stat, bytes);
-  rl_norm_invert(c, r, stat);
   p->map = rl_norm_place(c, r, rl_data(c->keep[1]), p->n);
-  rl_norm_numbers(c, r, stat, &p->map);
+  rl_norm_numbers(c, r, stat, false, &p->map);
   set_blocks(p);
-  rl_status s = rl_parallel(map_block, p, blocks_of(p));
-  if (s == RL_OK) rl_norm_move(c, r, raw, p->rows);
-  rl_mem_free(raw, bytes);
-  return s;
+  RL_TRY(rl_parallel(map_block, p, blocks_of(p)));
+  rl_norm_move(c, r, stat, p->rows);
+  return RL_OK;
 }
 
 rl_status rl_norm_forward(rl_call *c, const rl_norm_row *r) {
   pass p = {.c = c, .n = c->in[0]->shape.size[1]};
   rl_tensor *residual = rl_norm_in(c, r->residual);
-  RL_TRY(rl_keep(c, 0, RL_F64, &(rl_shape){.rank = 2, .size = {2, p.n}}));
+  RL_TRY(rl_keep(c, 0, RL_F64, &(rl_shape){.rank = 2, .size = {3, p.n}}));
   RL_TRY(rl_keep(c, 1, c->dtype, &(rl_shape){.rank = 2, .size = {RL_NORM_LISTS, p.n}}));
   rl_status s = rl_rows_read(&p.x, c->in[0], 1);
   if (s == RL_OK && residual != NULL) s = rl_rows_read(&p.residual, residual, 1);
@@ -166,18 +159,15 @@ static void grad_block(void *ctx, int64_t b, int worker) {
     }
 }
 
-/* Adds the blocks' sums into the first block's, in order, and scales those of dz (x - mean). */
+/* Adds the blocks' sums into the first block's, in order. */
 static void fold(const pass *p, const double *stat) {
   int64_t width = p->c->ncot * 3 * p->n;
   for (int64_t b = 1; b < blocks_of(p); b++)
     for (int64_t i = 0; i < width; i++) p->sum[i] += p->sum[b * width + i];
   for (int k = 0; k < p->c->ncot; k++) {
     double *sum = p->sum + k * 3 * p->n;
-    for (int64_t j = 0; j < p->n; j++) {
-      double off =
-          stat[j] - rl_real_get(p->c->dtype, p->map.mean, j); /* the sums are about the rounded mean */
-      sum[p->n + j] = (sum[p->n + j] - off * sum[j]) * stat[p->n + j];
-    }
+    for (int64_t j = 0; j < p->n; j++) sum[p->n + j] *= stat[2 * p->n + j];
+    rl_norm_centre(p->c, stat, &p->map, sum);
   }
 }
 

@@ -2,7 +2,6 @@
 #include "ops/normalise.h"
 
 #include "kernels/columns.h"
-#include "ops/real.h"
 
 #include <math.h>
 
@@ -89,23 +88,26 @@ static double element(const rl_tensor *t, int64_t i, double otherwise) {
   return t == NULL ? otherwise : rl_real_get(t->dtype, rl_at(t, i * t->stride[0]), 0);
 }
 
-rl_status rl_norm_statistics(const rl_call *c, const rl_norm_row *r, const void *x, int64_t rows, int64_t ld,
-                             double *stat) {
+static rl_status moments_of(const rl_call *c, const rl_norm_row *r, const void *x, int64_t rows, int64_t ld,
+                            double *stat) {
   const rl_tensor *moments = rl_norm_in(c, r->moments);
   int64_t n = c->in[0]->shape.size[1];
-  if (rl_norm_by_batch(c, r) && moments == NULL) return rl_column_moments(c->dtype, rows, n, x, ld, stat);
-  bool on = rl_norm_is_on(c, r), given = rl_norm_by_batch(c, r);
+  bool on = rl_norm_is_on(c, r), batch = rl_norm_by_batch(c, r);
+  if (batch && moments == NULL) return rl_column_moments(c->dtype, rows, n, x, ld, stat);
   for (int64_t j = 0; j < n; j++) {
-    stat[j] = given ? *(double *)rl_at(moments, j) : on ? element(c->in[r->running_mean], j, 0) : 0;
-    stat[n + j] = given ? *(double *)rl_at(moments, n + j) : on ? element(c->in[r->running_var], j, 1) : 1;
+    stat[j] = batch ? *(double *)rl_at(moments, j) : on ? element(c->in[r->running_mean], j, 0) : 0;
+    stat[n + j] = batch ? *(double *)rl_at(moments, n + j) : on ? element(c->in[r->running_var], j, 1) : 1;
   }
   return RL_OK;
 }
 
-void rl_norm_invert(const rl_call *c, const rl_norm_row *r, double *stat) {
+rl_status rl_norm_statistics(const rl_call *c, const rl_norm_row *r, const void *x, int64_t rows, int64_t ld,
+                             double *stat) {
+  RL_TRY(moments_of(c, r, x, rows, ld, stat));
   int64_t n = c->in[0]->shape.size[1];
   double eps = rl_norm_is_on(c, r) ? c->arg[r->eps].num : 0;
-  for (int64_t j = n; j < 2 * n; j++) stat[j] = 1 / sqrt(stat[j] + eps);
+  for (int64_t j = n; j < 2 * n; j++) stat[n + j] = 1 / sqrt(stat[j] + eps);
+  return RL_OK;
 }
 
 void rl_norm_move(const rl_call *c, const rl_norm_row *r, const double *stat, int64_t rows) {
@@ -139,17 +141,26 @@ static double lost(const rl_call *c, const double *stat, int64_t j) { /* by roun
   return c->dtype == RL_F64 ? 0 : stat[j] - (double)(float)stat[j];
 }
 
-void rl_norm_numbers(const rl_call *c, const rl_norm_row *r, const double *stat, const rl_norm_map *map) {
+void rl_norm_numbers(const rl_call *c, const rl_norm_row *r, const double *stat, bool whole,
+                     const rl_norm_map *map) {
   const rl_tensor *weight = rl_norm_in(c, r->weight), *bias = rl_norm_in(c, r->bias);
   const rl_tensor *slope = rl_norm_in(c, r->slope);
   int64_t n = (int64_t)map->c;
   for (int64_t j = 0; j < n; j++) {
-    double scale = element(weight, j, 1) * stat[n + j];
+    double scale = element(weight, j, 1) * stat[2 * n + j], moved = whole ? stat[j] : lost(c, stat, j);
     set(c, map->mean, j, stat[j]);
     set(c, map->scale, j, scale);
-    set(c, map->shift, j, element(bias, j, 0) - lost(c, stat, j) * scale);
+    set(c, map->shift, j, element(bias, j, 0) - moved * scale);
     set(c, map->slope, j, slope == NULL ? 0 : element(slope, slope->shape.size[0] == 1 ? 0 : j, 0));
+    set(c, rl_norm_rstd(c, map), j, stat[2 * n + j]);
   }
+}
+
+/* ---- backward */
+
+void rl_norm_centre(const rl_call *c, const double *stat, const rl_norm_map *map, double *sums) {
+  int64_t n = (int64_t)map->c;
+  for (int64_t j = 0; j < n; j++) sums[n + j] -= lost(c, stat, j) * stat[2 * n + j] * sums[j];
 }
 
 /* With g = dz, over the M rows of a channel: dx = scale (g - mean(g) - xhat mean(g xhat)), xhat = (x - mean) rstd. */
@@ -158,8 +169,8 @@ void rl_norm_correction(const rl_call *c, const double *stat, const double *sums
   int64_t n = (int64_t)map->c;
   double m = (double)rows;
   for (int64_t j = 0; j < n; j++) {
-    double rstd = stat[n + j], scale = rl_real_get(c->dtype, map->scale, j);
-    double slope = -scale * rstd * (sums[n + j] / m);
+    double scale = rl_real_get(c->dtype, map->scale, j);
+    double slope = -scale * stat[2 * n + j] * (sums[n + j] / m);
     set(c, b, j, slope);
     set(c, a, j, -scale * (sums[j] / m) - slope * lost(c, stat, j));
   }

@@ -5,6 +5,7 @@
 
 #include "kernels/norm.h"
 #include "ops/op.h"
+#include "ops/real.h"
 
 /* Where a row has its parts: places in in[] (x is in[0]) and in arg[]; -1: it has none. */
 typedef struct rl_norm_row {
@@ -21,25 +22,29 @@ int64_t rl_norm_values(const rl_shape *x); /* per channel */
 rl_status rl_norm_check(const rl_call *c,
                         const rl_norm_row *r); /* everything but x's rank and the residual */
 
-/* stat [2][n], n channels: mean and biased variance, from `moments`, the batch (x: rows of n, ld apart) or the running
-** tensors. 0 and 1 where norm is off. */
+/* stat [3][n], n channels: mean and biased variance, from `moments`, the batch (x: rows of n, ld apart) or the running
+** tensors, then 1 / sqrt(variance + eps). 0, 1 and 1 where norm is off. */
 rl_status rl_norm_statistics(const rl_call *c, const rl_norm_row *r, const void *x, int64_t rows, int64_t ld,
                              double *stat);
-/* Turns the variance in stat into 1 / sqrt(var + eps); 1 where norm is off. */
-void rl_norm_invert(const rl_call *c, const rl_norm_row *r, double *stat);
-/* running = (1 - momentum) running + momentum batch's, the variance unbiased; only in training. stat as rl_norm_statistics
-** gave it. Cannot fail: it comes last. */
+/* running = (1 - momentum) running + momentum batch's, the variance unbiased; only in training. Cannot fail: it comes
+** last. */
 void rl_norm_move(const rl_call *c, const rl_norm_row *r, const double *stat, int64_t rows);
 
-/* The numbers of (x - mean) scale + shift; fills [n] each of the call's dtype at map's pointers (slope: where act asks).
-** stat: mean, 1 / deviation. The shift makes good what rounding the mean loses. */
-void rl_norm_numbers(const rl_call *c, const rl_norm_row *r, const double *stat, const rl_norm_map *map);
-/* Sets map's pointers into one block of RL_NORM_LISTS lists of n. */
-#define RL_NORM_LISTS 4
+#define RL_NORM_LISTS                                                                                        \
+  5 /* of n numbers each in the block that rl_norm_place cuts up: also 1 / deviation, the last */
 rl_norm_map rl_norm_place(const rl_call *c, const rl_norm_row *r, void *block, int64_t n);
+static inline const void *rl_norm_rstd(const rl_call *c, const rl_norm_map *map) {
+  return rl_real_at(c->dtype, map->mean, 4 * (int64_t)map->c);
+}
+/* Fills them from stat: for (x - mean) scale + shift, whose shift makes good what rounding the mean loses; or, with
+** `whole`, for x scale + shift. */
+void rl_norm_numbers(const rl_call *c, const rl_norm_row *r, const double *stat, bool whole,
+                     const rl_norm_map *map);
 
 /* ---- backward. sums [3][n] over the rows: of dz, of dz (x - mean) / deviation, of v z where z <= 0 (PReLU). */
 
+/* From sums about the mean as rounded in map to sums about stat's. */
+void rl_norm_centre(const rl_call *c, const double *stat, const rl_norm_map *map, double *sums);
 /* The correction of dx = scale dz + a + b (x - mean) where x takes part in the statistics; a, b: [n] of the dtype. */
 void rl_norm_correction(const rl_call *c, const double *stat, const double *sums, int64_t rows,
                         const rl_norm_map *map, void *a, void *b);

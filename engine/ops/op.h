@@ -15,7 +15,7 @@
 #include "tensor/iter.h"
 #include "tensor/tensor.h"
 
-#define RL_MAXARG  10 /* parameters of an op */
+#define RL_MAXARG  12 /* parameters of an op */
 #define RL_MAXOUT  3
 #define RL_MAXKEEP 6 /* tensors of its own that a forward may keep for its backward */
 
@@ -108,6 +108,7 @@ typedef struct rl_op {
   bool ints_in_f64; /* integer inputs are computed in f64 and cast back: exact to 2^53 */
   bool promote;     /* floats of two types meet in the wider; integers join the float */
   bool several;     /* may have more than one output; the C array is RL_MAXOUT long */
+  bool first_only;  /* the outputs after the first carry no gradient: statistics of it */
   bool is_method;   /* also x:name(...) */
   unsigned dtypes;
   rl_input in[16];

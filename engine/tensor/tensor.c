@@ -108,10 +108,15 @@ bool rl_is_nhwc(const rl_tensor *t) {
   return strides_are(t, want);
 }
 
+int64_t rl_pixel_step(const rl_tensor *t) {
+  const int64_t *s = t->shape.size;
+  return s[3] > 1 ? t->stride[3] : s[2] > 1 ? t->stride[2] : s[0] > 1 ? t->stride[0] : s[1];
+}
+
 bool rl_is_strided_nhwc(const rl_tensor *t) {
   if (t->shape.rank != 4) return false;
   const int64_t *s = t->shape.size;
-  int64_t ld = s[3] > 1 ? t->stride[3] : s[2] > 1 ? t->stride[2] : s[0] > 1 ? t->stride[0] : s[1];
+  int64_t ld = rl_pixel_step(t);
   int64_t want[4] = {s[2] * s[3] * ld, 1, s[3] * ld, ld};
   return ld >= s[1] && strides_are(t, want);
 }

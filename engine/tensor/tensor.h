@@ -56,6 +56,7 @@ static inline void *rl_data(const rl_tensor *t) { return rl_at(t, 0); } /* the f
 bool rl_is_rowmajor(const rl_tensor *t);
 bool rl_is_nhwc(const rl_tensor *t);
 bool rl_is_strided_nhwc(const rl_tensor *t); /* pixel (n,y,x) starts at ((n*H+y)*W+x)*ld, ld >= C */
+int64_t rl_pixel_step(const rl_tensor *t);   /* that ld, whatever sizes are 1 */
 bool rl_is_dense(const rl_tensor *t);        /* every element of a block once, in some order of dims */
 bool rl_same_order(const rl_tensor *a, const rl_tensor *b); /* equal shape and strides (size-1 dims aside) */
 static inline bool rl_needs_grad(const rl_tensor *t) { /* float, and a leaf that asks or made by a node */
