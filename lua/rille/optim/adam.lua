@@ -26,11 +26,12 @@ local function adam(name, weight_decay, decoupled)
     self.eps = check.number(name, "eps", o.eps, 0)
   end
 
-  function Adam:move(b)
-    core.adam_step(b.params, b.grads, b.exp_avg, b.exp_avg_sq, {
-      lr = b.lr, beta1 = self.betas[1], beta2 = self.betas[2], eps = self.eps, weight_decay = b.weight_decay,
-      step = b.step + 1, decoupled = decoupled,
-    })
+  function Adam:describe(o)
+    o.beta1, o.beta2, o.eps, o.decoupled = self.betas[1], self.betas[2], self.eps, decoupled
+  end
+
+  function Adam:move(b, grads) -- luacheck: ignore self
+    return core.adam_step(b.params, grads, b.exp_avg, b.exp_avg_sq, b.numbers)
   end
 
   return Adam

@@ -51,86 +51,130 @@ function Optimiser:start(who, params, options)
   self.lr = check.number(who, "lr", options.lr, 0)
   self.weight_decay = check.number(who, "weight_decay", options.weight_decay, 0)
   self.groups = take_groups(who, options.groups)
-  self.who, self.steps, self.state = who, 0, {}
-  for i = 1, #self.params do self.state[i] = { step = 0 } end
+  self.who, self.steps = who, 0
+  self.missed, self.state = {}, {} -- steps that a parameter took no part in; its moments
+  for i = 1, #self.params do self.missed[i], self.state[i] = 0, {} end
 end
 
--- The number of the first group whose pattern takes the name (0: none), twice that plus one for f64:
--- parameters of one kind share rate and decay. Worked out anew when other names have been set.
-local function kinds(self)
-  if self.kinds_of ~= self.names then
-    self.kinds_of, self.kinds = self.names, {}
-    for i, p in ipairs(self.params) do
-      local group = 0
-      for n = #self.groups, 1, -1 do
-        if self.groups[n].accepts(self.names[i]) then group = n end
-      end
-      self.kinds[i] = 2 * group + (p.dtype == "f64" and 1 or 0)
-    end
+-- The first group whose pattern takes the name; 0: none.
+local function group_of(self, name)
+  for n, g in ipairs(self.groups) do
+    if g.accepts(name) then return n end
   end
-  return self.kinds
+  return 0
 end
 
-local function bundle(self, step, kind)
-  local g = self.groups[kind // 2] or {}
-  return {
-    params = {}, grads = {}, places = {}, step = step, lr = self.lr * (g.lr_scale or 1),
-    weight_decay = g.weight_decay or self.weight_decay,
-  }
+-- The tensors `moment` of the parameters at `places`, made as zeros before their first step.
+local function moments_of(self, moment, places)
+  local list = {}
+  for n, i in ipairs(places) do
+    local s, p = self.state[i], self.params[i]
+    s[moment] = s[moment] or core.zeros(p.shape, { dtype = p.dtype })
+    list[n] = s[moment]
+  end
+  return list
 end
 
--- Parameters that share all numbers of the step go into one C call.
-local function sorted(self, grads)
-  local bundles, by_key, of = {}, {}, kinds(self)
-  local many = 2 * #self.groups + 2
-  for i, p in ipairs(self.params) do
-    local g
-    if grads then g = grads[i] else g = p.grad end
-    if g then
-      local step = self.state[i].step
-      local key = step * many + of[i]
-      local b = by_key[key]
-      if not b then
-        b = bundle(self, step, of[i])
-        by_key[key], bundles[#bundles + 1] = b, b
-      end
-      local n = #b.params + 1
-      b.params[n], b.grads[n], b.places[n] = p, g, i
+-- Parameters that share all numbers of a step, for one C call: { places, params, missed, lr_scale,
+-- numbers = { weight_decay, ... }, and the moments by name }.
+local function bundles_of(self, places)
+  local bundles, by_key = {}, {}
+  for _, i in ipairs(places) do
+    local group = group_of(self, self.names[i])
+    local key = self.missed[i] * (#self.groups + 1) + group
+    local b = by_key[key]
+    if not b then
+      local g = self.groups[group] or {}
+      b = { places = {}, params = {}, missed = self.missed[i], lr_scale = g.lr_scale or 1,
+        numbers = { weight_decay = g.weight_decay or self.weight_decay } }
+      by_key[key], bundles[#bundles + 1] = b, b
     end
+    b.places[#b.places + 1], b.params[#b.params + 1] = i, self.params[i]
+  end
+  for _, b in ipairs(bundles) do
+    for _, moment in ipairs(self.moments) do b[moment] = moments_of(self, moment, b.places) end
+    self:describe(b.numbers)
   end
   return bundles
+end
+
+-- The bundles of a step in which every parameter takes part: kept until names or state are set anew.
+local function all_bundles(self)
+  if self.planned ~= self.names then
+    local places = {}
+    for i = 1, #self.params do places[i] = i end
+    self.plan, self.planned = bundles_of(self, places), self.names
+  end
+  return self.plan
+end
+
+-- From .grad: the bundles of the parameters that have one, the gradients by place, the places without one.
+local function read_grads(self)
+  local grads, places, left_out = {}, {}, {}
+  for i, p in ipairs(self.params) do
+    local g = p.grad
+    grads[i] = g or false
+    if g then places[#places + 1] = i else left_out[#left_out + 1] = i end
+  end
+  if #left_out == 0 then return all_bundles(self), grads, left_out end
+  self.planned = nil
+  return bundles_of(self, places), grads, left_out
+end
+
+local NONE = {}
+
+local function picked(list, places)
+  local out = {}
+  for n, i in ipairs(places) do out[n] = list[i] end
+  return out
+end
+
+local function is_finite(v) return v - v == 0 end
+
+-- One call moves a bundle; `clip` may only be given where it is the only one.
+local function move(self, b, grads, scale, clip)
+  local o = b.numbers
+  o.lr, o.step, o.scale, o.clip = self.lr * b.lr_scale, self.steps - b.missed + 1, scale, clip
+  return self:move(b, #b.places == #grads and grads or picked(grads, b.places))
+end
+
+local function move_all(self, bundles, grads, clip)
+  local norm, scale
+  if clip then
+    local present = {}
+    for _, g in ipairs(grads) do present[#present + 1] = g or nil end
+    norm = core.list_norm(present)
+    if not is_finite(norm) then return norm end
+    scale = math.min(1, clip / norm)
+  end
+  for _, b in ipairs(bundles) do move(self, b, grads, scale) end
+  return norm
 end
 
 ---Move the parameters. Without `grads` each parameter's .grad is read, and those without one stay as
 ---they are.
 ---@param grads? rille.Tensor[] one per parameter
-function Optimiser:step(grads)
+---@param clip? number the gradients are taken as if scaled to this norm over all of them where theirs is
+---  larger; math.huge only asks for the norm
+---@return number? norm of the gradients, where `clip` is given; if it is not finite nothing has moved
+function Optimiser:step(grads, clip)
   if grads and #grads ~= #self.params then
     error(("%s: %d gradients for %d parameters"):format(self.who, #grads, #self.params), 2)
   end
   check.number(self.who, "lr", self.lr, 0)
-  local bundles = sorted(self, grads)
-  core.no_grad(function()
-    for _, b in ipairs(bundles) do
-      self:prepare_state(b)
-      self:move(b)
-      for _, i in ipairs(b.places) do self.state[i].step = b.step + 1 end
-    end
-  end)
-  self.steps = self.steps + 1
-end
-
--- The tensors `moments` of a bundle's parameters, made as zeros before their first step.
-function Optimiser:prepare_state(b)
-  for _, moment in ipairs(self.moments) do
-    local list = {}
-    for n, i in ipairs(b.places) do
-      local s = self.state[i]
-      s[moment] = s[moment] or core.zeros(b.params[n].shape, { dtype = b.params[n].dtype })
-      list[n] = s[moment]
-    end
-    b[moment] = list
+  local bundles, left_out = grads and all_bundles(self), NONE
+  if not grads then bundles, grads, left_out = read_grads(self) end
+  local norm
+  if #bundles == 1 then
+    norm = move(self, bundles[1], grads, nil, clip)
+  else
+    norm = move_all(self, bundles, grads, clip)
   end
+  if not norm or is_finite(norm) then
+    self.steps = self.steps + 1
+    for _, i in ipairs(left_out) do self.missed[i] = self.missed[i] + 1 end
+  end
+  return norm
 end
 
 ---Forget the gradients: every .grad becomes nil.
@@ -149,7 +193,7 @@ function Optimiser:state_dict()
     for _, moment in ipairs(self.moments) do
       if s[moment] then tensors[name .. "." .. moment] = s[moment] end
     end
-    if s.step ~= self.steps then numbers[name .. ".step"] = s.step end
+    if self.missed[i] ~= 0 then numbers[name .. ".step"] = self.steps - self.missed[i] end
   end
   return { tensors = tensors, numbers = numbers }
 end
@@ -169,13 +213,13 @@ end
 ---Raises: when a shape differs or the state names a parameter that is not here.
 ---@param given table
 function Optimiser:load_state_dict(given)
-  local state, known = {}, {}
+  local state, missed, known, steps = {}, {}, {}, math.tointeger(given.numbers.step)
   for i, name in ipairs(self.names) do
     known[name] = true
-    state[i] = { step = 0 }
+    state[i] = {}
     for _, moment in ipairs(self.moments) do state[i][moment] = taken(self, given, i, moment) end
     local any = state[i][self.moments[1]] ~= nil or #self.moments == 0
-    state[i].step = math.tointeger(given.numbers[name .. ".step"] or any and given.numbers.step or 0)
+    missed[i] = steps - math.tointeger(given.numbers[name .. ".step"] or any and steps or 0)
   end
   for key in pairs(given.tensors) do
     local name = key:match("^(.*)%.[^.]*$")
@@ -183,7 +227,7 @@ function Optimiser:load_state_dict(given)
       check.unknown(self.who .. ": load_state_dict", "parameter", name or key, self.names, 2)
     end
   end
-  self.state, self.steps = state, math.tointeger(given.numbers.step)
+  self.state, self.missed, self.steps, self.planned = state, missed, steps, nil
   self.lr = given.numbers.lr or self.lr
 end
 

@@ -27,11 +27,13 @@ function SGD:init(params, opts)
   self.moments = o.momentum ~= 0 and { "momentum_buffer" } or {}
 end
 
-function SGD:move(b)
-  core.sgd_step(b.params, b.grads, b.momentum_buffer, {
-    lr = b.lr, momentum = self.momentum, dampening = self.dampening, nesterov = self.nesterov,
-    weight_decay = b.weight_decay, first = b.step == 0,
-  })
+function SGD:describe(o)
+  o.momentum, o.dampening, o.nesterov = self.momentum, self.dampening, self.nesterov
+end
+
+function SGD:move(b, grads) -- luacheck: ignore self
+  b.numbers.first = b.numbers.step == 1
+  return core.sgd_step(b.params, grads, b.momentum_buffer, b.numbers)
 end
 
 return SGD

@@ -10,23 +10,26 @@ local function known_names(made)
   return table.concat(out, ", ")
 end
 
-local function lookup(made)
-  local working = {} -- names whose functions are running
-  return function(y, name)
-    local v = made[name]
-    if v == nil then
-      error(('forward: there is no output "%s"; there are %s'):format(tostring(name), known_names(made)), 2)
-    end
-    if type(v) == "function" then
-      if working[name] then error(('forward: output "%s" needs itself'):format(name), 0) end
-      working[name] = true
-      v = v(y)
-      working[name] = nil
-      if v == nil then error(('forward: the function of output "%s" gave nothing'):format(name), 0) end
-    end
-    rawset(y, name, v)
-    return v
+local function busy() end -- stands in place of a function that is running
+
+local function run(y, made, name, f)
+  if f == busy then error(('forward: output "%s" needs itself'):format(name), 0) end
+  made[name] = busy
+  local v = f(y)
+  made[name] = f
+  if v == nil then error(('forward: the function of output "%s" gave nothing'):format(name), 0) end
+  return v
+end
+
+local function lookup(y, name)
+  local made = getmetatable(y).made
+  local v = made[name]
+  if v == nil then
+    error(('forward: there is no output "%s"; there are %s'):format(tostring(name), known_names(made)), 2)
   end
+  if type(v) == "function" then v = run(y, made, name, v) end
+  rawset(y, name, v)
+  return v
 end
 
 ---Wrap what forward returned.
@@ -36,8 +39,10 @@ end
 function outputs.wrap(made, ready)
   if type(made) ~= "table" then error("forward: must return a table of outputs, not " .. type(made), 0) end
   local y = {}
-  for name, t in pairs(ready or {}) do y[name] = t end
-  return setmetatable(y, { __index = lookup(made), made = made })
+  if ready then
+    for name, t in pairs(ready) do y[name] = t end
+  end
+  return setmetatable(y, { __index = lookup, made = made })
 end
 
 ---@param y table

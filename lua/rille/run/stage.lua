@@ -171,11 +171,12 @@ function stage.loss_names(s)
 end
 
 -- A number, or what the function says at this step; anything else is the recipe's error.
-local function at(where, v, step, state)
+local function at(s, field, v, step, state)
   if type(v) ~= "function" then return v end
   local n = v(step, state)
   if type(n) ~= "number" or n ~= n or math.abs(n) == math.huge then
-    fail(where, ("gave %s at step %d; it must give a finite number"):format(tostring(n), step))
+    fail(("stages.%s.%s"):format(s.name, field),
+      ("gave %s at step %d; it must give a finite number"):format(tostring(n), step))
   end
   return n
 end
@@ -188,9 +189,9 @@ end
 function stage.at(s, step, state)
   local weights = {}
   for name, w in pairs(s.losses) do
-    weights[name] = at(("stages.%s.losses.%s"):format(s.name, name), w, step, state)
+    weights[name] = type(w) == "number" and w or at(s, "losses." .. name, w, step, state)
   end
-  return weights, at(("stages.%s.optimiser.lr"):format(s.name), s.optimiser.lr, step, state)
+  return weights, at(s, "optimiser.lr", s.optimiser.lr, step, state)
 end
 
 ---Whether a parameter's path is named by `trains`.

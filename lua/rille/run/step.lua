@@ -5,17 +5,19 @@ local stage = require "rille.run.stage"
 
 local step = {}
 
-local function is_finite(v) return v == v and math.abs(v) ~= math.huge end
+local function is_finite(v) return v - v == 0 end
+
+-- What Ctrl-C may do during a step's computation and after it, by whether the handler speaks.
+local GIVES_UP = { [true] = { abandon_from = 2, speaks = true }, [false] = { abandon_from = 2 } }
+local GOES_ON = { [true] = { abandon_from = 0, speaks = true }, [false] = { abandon_from = 0 } }
 
 ---What a step may change before its optimiser starts: buffers of modules in training mode, and the random
 ---state.
 ---@param run table
 ---@return table kept for step.restore
 function step.keep(run)
-  local kept = { random = core.random_state(), buffers = {} }
-  core.no_grad(function()
-    for _, b in ipairs(run.moving) do kept.buffers[#kept.buffers + 1] = { b, b:clone() } end
-  end)
+  local kept = { random = core.random_state(), moving = run.moving, buffers = {} }
+  for k, b in ipairs(run.moving) do kept.buffers[k] = b:clone() end
   return kept
 end
 
@@ -24,7 +26,7 @@ end
 function step.restore(kept)
   core.random_state(kept.random)
   core.no_grad(function()
-    for _, pair in ipairs(kept.buffers) do pair[1]:copy_(pair[2]) end
+    for k, b in ipairs(kept.moving) do b:copy_(kept.buffers[k]) end
   end)
 end
 
@@ -66,10 +68,9 @@ function step.losses(run, y, batch)
       error(('losses.%s: must return a tensor of one element, not %s'):format(name, core.is_tensor(t) and
         table.concat(t.shape, "x") or type(t)), 0)
     end
-    tensors[name], values[name] = t, t:item()
-    if not is_finite(values[name]) then
-      say_not_finite(run, ('loss "%s"'):format(name), values[name], batch)
-    end
+    local value = t:item()
+    tensors[name], values[name] = t, value
+    if not is_finite(value) then say_not_finite(run, ('loss "%s"'):format(name), value, batch) end
   end
   return tensors, values
 end
@@ -126,16 +127,6 @@ local function compute(run, batch, weights)
   return { grads = grads, record = record, values = values, total = total }
 end
 
-local function check_gradient(run, grads, batch)
-  local norm = core.list_norm(grads)
-  if not is_finite(norm) then say_not_finite(run, "the gradient", norm, batch) end
-  local clip = run.stage.clip
-  if clip and norm > clip then
-    grads = core.combine({ grads }, { clip / norm })
-  end
-  return grads, norm
-end
-
 ---Run one training step.
 ---
 ---Ctrl-C twice gives up before the optimiser starts: then everything is as before the step, and nil is
@@ -146,19 +137,21 @@ end
 function step.train(run, batch)
   local weights, lr = stage.at(run.stage, run.state.step + 1, run.state)
   local kept = step.keep(run)
-  core.signals_mode { abandon_from = 2, speaks = run.speaks }
+  local speaks = run.speaks == true
+  core.signals_mode(GIVES_UP[speaks])
   local ok, result = pcall(compute, run, batch, weights)
-  core.signals_mode { abandon_from = 0, speaks = run.speaks }
+  core.signals_mode(GOES_ON[speaks])
   if not ok then
     step.restore(kept)
     local asked, ended = core.signals()
     if asked + ended >= 2 then return nil end
     error(result, 0)
   end
-  result.grads, result.norm = check_gradient(run, result.grads, batch)
-  if lr then run.optimiser.lr = lr end
-  run.optimiser:step(result.grads)
-  result.grads, result.weights, result.lr = nil, weights, run.optimiser.lr
+  local optimiser, grads = run.optimiser, result.grads
+  if lr then optimiser.lr = lr end
+  local norm = optimiser:step(grads, run.stage.clip or math.huge)
+  if not is_finite(norm) then say_not_finite(run, "the gradient", norm, batch) end
+  result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
   return result
 end
 
