@@ -132,23 +132,19 @@ static rl_tensor **take_alike(lua_State *L, int K, int *n, rl_tensor **few, cons
   for (int k = 0; k < K; k++) luaL_argcheck(L, lua_istable(L, k + 1), k + 1, "a list of tensors is needed");
   *n = (int)luaL_len(L, 1);
   rl_tensor **all = K * *n <= FEW ? few : lua_newuserdatauv(L, (size_t)(K * *n) * sizeof *all, 0);
-  luaL_getmetatable(L, RL_TENSOR_META);
   for (int k = 0; k < K; k++) {
     int m = (int)luaL_len(L, k + 1);
     if (m != *n) luaL_error(L, "%s: %d parameters, but %d %s", op, *n, m, names[k]);
     for (int i = 0; i < m; i++) {
       lua_rawgeti(L, k + 1, i + 1);
-      rl_handle *h = lua_getmetatable(L, -1) && lua_rawequal(L, -1, -3) ? lua_touserdata(L, -2) : NULL;
-      if (h == NULL || h->t == NULL) {
-        lua_geti(L, k + 1, i + 1);
+      rl_handle *h = rl_test_handle(L, -1);
+      if (h == NULL || h->t == NULL)
         luaL_error(L, "%s: item %d of the %s is %s, not a tensor", op, i + 1, names[k],
                    h == NULL ? luaL_typename(L, -1) : "released");
-      }
       all[k * m + i] = h->t;
-      lua_pop(L, 2);
+      lua_pop(L, 1);
     }
   }
-  lua_pop(L, 1);
   return all;
 }
 
