@@ -131,10 +131,11 @@ static void fold_sums(const plan *p) {
 }
 
 static rl_status run_blocks(plan *p, bool pack) {
+  int64_t work = p->g->m * p->g->n * p->g->k / 16 * p->batch; /* small products wake nobody */
   if (pack)
-    RL_TRY(
-        rl_parallel(pack_body, p, p->g->tb ? rl_blocks(p->g->n, p->panel) : rl_blocks(p->g->k, PACK_ROWS)));
-  RL_TRY(rl_parallel(block_body, p, p->batch * p->parts * p->gi * p->gj));
+    RL_TRY(rl_parallel_work(pack_body, p,
+                            p->g->tb ? rl_blocks(p->g->n, p->panel) : rl_blocks(p->g->k, PACK_ROWS), work));
+  RL_TRY(rl_parallel_work(block_body, p, p->batch * p->parts * p->gi * p->gj, work));
   if (p->parts > 1) RL_TRY(rl_parallel(fold_body, p, p->batch * p->gi));
   if (p->g->back != NULL) fold_sums(p);
   return RL_OK;
