@@ -1,85 +1,122 @@
-"""Training steps of the cooperative stages in rille and in PyTorch, in turn, in one run.
+"""One workload of rille bench in rille and in PyTorch, step by step in turn, in one run.
 
-    python beside.py RILLE [ROUNDS]        needs torch; two threads each; random images, 16 x 1 x 96 x 96
+    python beside.py RILLE WORKLOAD [--mode default channels_last compile] [--steps 10] [--batch B] [--size S]
+                     [--threads T] [--bf16] [--loose]
 
-One JSON line per stage: seconds per step (median over rounds of each side's median), ratio PyTorch / rille, and peak
-resident memory of each process. The networks are those of tests/twin/models.py; frozen features are worked out in
-every step on both sides.
+Both sides are processes that stay and do one step on command (serve.lua, workloads.py); rille draws weights and batch
+and writes them, PyTorch reads them. A sample counts if 5 ms of small products just before and just after it reach 85 %
+of the best such probe. Prints one line of JSON for each mode: medians, their ratio (PyTorch / rille), peak resident
+memory of both processes, and the losses. Fails if the first losses differ by more than 1e-5 or the third by more than
+1e-3 of their size (with --bf16, or --loose, it only tells). Memory of PyTorch's side is best taken from mode default:
+the others run with malloc told to keep its pages, which is faster and larger.
 """
-import json, os, resource, statistics, subprocess, sys, time
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "twin"))
-STAGES = ("embed", "diagnose", "gaze", "fuse")
+HERE = os.path.dirname(os.path.abspath(__file__))
+KEEP_PAGES = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296",
+              "MALLOC_TOP_PAD_": "67108864", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-def torch_side(stage, channels_last, steps=8):
-    import torch
-    import torch.nn as nn
-    import torch.nn.functional as F
-    from models import Decoder, Fusion, Head, ResSE, batch_triplet, densenet, saliency_kl
+class Child:
+    """A process that answers each line with a line of JSON; its first line tells about itself."""
 
-    torch.set_num_threads(2)
-    torch.manual_seed(1)
-    parts = {"densenet": densenet(121), "res_se": ResSE(0.25), "decoder": Decoder(0.25, 1024), "head": Head(0.25),
-             "fusion": Fusion(1024, 16)}
-    net = nn.ModuleDict(parts)
-    x, label = torch.rand(16, 1, 96, 96), torch.randint(0, 3, (16,))
-    g = torch.rand(16, 1, 96, 96)
-    g = g / g.sum((1, 2, 3), keepdim=True)
-    if channels_last:
-        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    grey = x.expand(-1, 3, -1, -1)
-    trained = {"embed": ["densenet"], "diagnose": ["densenet"], "gaze": ["res_se", "decoder", "head"], "fuse": ["fusion"]}[stage]
-    for name, m in parts.items():
-        m.train(name in trained)
-        m.requires_grad_(name in trained)
-    d = parts["densenet"]
+    def __init__(self, command, env=None):
+        self.p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  env={**os.environ, **(env or {})})
+        self.about = self.read()
 
-    def loss():
-        if stage == "embed":
-            return batch_triplet(d.tap(grey).mean((2, 3)), label)
-        if stage == "diagnose":
-            return F.cross_entropy(d(grey), label)
-        f4 = d.tap(grey)
-        d1 = parts["decoder"](f4, parts["res_se"](x))
-        if stage == "gaze":
-            return saliency_kl(parts["head"](d1), g)
-        return F.cross_entropy(parts["fusion"](d.final(f4), d1), label)
+    def read(self):
+        line = self.p.stdout.readline()
+        if not line:
+            sys.exit(f"{self.p.args[0]} ended with code {self.p.wait()}")
+        return json.loads(line)
 
-    adam = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=1e-3)
-    times = []
+    def ask(self, what):
+        self.p.stdin.write(what + "\n")
+        self.p.stdin.flush()
+        return self.read()
+
+    def end(self):
+        answer = self.ask("end")
+        self.p.wait()
+        return answer
+
+
+def timed(rille, child, inner, pause):
+    """Seconds of one step of a child, and the lower of the probes before and after it."""
+    before = rille.ask("peak")["gflops"]
+    took = child.ask(f"step {inner}")["seconds"]
+    time.sleep(pause)  # PyTorch's threads spin for a while after a call
+    return took, min(before, rille.ask("peak")["gflops"])
+
+
+def in_turn(rille, torch, steps, inner):
+    """The samples (seconds, probe) of both sides."""
+    ours, theirs = [], []
     for _ in range(steps):
-        began = time.perf_counter()
-        adam.zero_grad()
-        loss().backward()
-        adam.step()
-        times.append(time.perf_counter() - began)
-    print(json.dumps({"median_s": statistics.median(times[2:]),
-                      "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        ours.append(timed(rille, rille, inner, 0))
+        theirs.append(timed(rille, torch, inner, 0.015))
+    return ours, theirs
 
 
-def last_line(command):
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()[-1])
+def kept(samples, best):
+    good = [s for s, probe in samples if probe >= 0.85 * best]
+    return good if len(good) >= 3 else [s for s, _ in samples]
 
 
-def main(rille, rounds):
-    for stage in STAGES:
-        ours, theirs = [], {"default": [], "channels_last": []}
-        for _ in range(rounds):
-            ours.append(last_line([rille, "bench", f"cooperative.{stage}", "--steps", "8"]))
-            for mode in theirs:
-                theirs[mode].append(last_line([sys.executable, __file__, "--side", stage, mode]))
-        mid = lambda runs: statistics.median(r["median_s"] for r in runs)
-        mode = min(theirs, key=lambda m: mid(theirs[m]))
-        print(json.dumps({"stage": stage, "cpu": ours[0]["cpu"], "rille_s": round(mid(ours), 4),
-                          "torch_s": round(mid(theirs[mode]), 4), "torch_mode": mode,
-                          "ratio": round(mid(theirs[mode]) / mid(ours), 2),
-                          "rille_rss_mib": round(max(r["rss_mib"] for r in ours)),
-                          "torch_rss_mib": round(max(r["rss_mib"] for r in theirs[mode]))}), flush=True)
+def differences(a, b):
+    return [abs(x - y) / max(abs(x), 1e-12) if x is not None and y is not None else 0.0 for x, y in zip(a, b)]
+
+
+def compare(o, mode, folder):
+    rille = Child([o.rille, os.path.join(HERE, "serve.lua"), o.workload, folder, str(o.batch or ""), str(o.size or ""),
+                   str(o.threads)])
+    torch = Child([sys.executable, os.path.join(HERE, "workloads.py"), o.workload, folder, mode,
+                   "bf16" if o.bf16 else "f32", str(o.threads)], KEEP_PAGES if mode != "default" else None)
+    losses = [[child.ask("step 1").get("loss") for _ in range(3)] for child in (rille, torch)]
+    inner = rille.about["inner"]
+    if inner > 1:
+        rille.ask(f"step {inner}"), torch.ask(f"step {inner}")
+    ours, theirs = in_turn(rille, torch, o.steps, inner)
+    best = max(probe for _, probe in ours + theirs)
+    a, b = kept(ours, best), kept(theirs, best)
+    off, memory = differences(*losses), (rille.end()["rss_mib"], torch.end()["rss_mib"])
+    print(json.dumps({
+        "workload": o.workload, "mode": mode + ("+bf16" if o.bf16 else ""), "cpu": rille.about["cpu"],
+        "isa": rille.about["isa"], "torch": torch.about["torch"], "threads": o.threads,
+        "batch": rille.about.get("batch"), "size": rille.about.get("size"), "rille_s": statistics.median(a),
+        "rille_best_s": min(a), "torch_s": statistics.median(b), "torch_best_s": min(b),
+        "ratio": round(statistics.median(b) / statistics.median(a), 3), "counted": [len(a), len(b), o.steps],
+        "probe_gflops": round(best), "rille_rss_mib": round(memory[0]), "torch_rss_mib": round(memory[1]),
+        "memory": round(memory[0] / memory[1], 3), "loss": losses, "loss_off": off}), flush=True)
+    return off[0] <= 1e-5 and off[2] <= 1e-3
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("rille")
+    p.add_argument("workload")
+    p.add_argument("--mode", nargs="+", default=["channels_last"], choices=["default", "channels_last", "compile"])
+    p.add_argument("--steps", type=int, default=10)
+    p.add_argument("--batch", type=int)
+    p.add_argument("--size", type=int)
+    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--bf16", action="store_true", help="PyTorch under bf16 autocast; rille stays in f32")
+    p.add_argument("--loose", action="store_true", help="tell the losses' differences, and do not fail by them")
+    o, same = p.parse_args(), True
+    for mode in o.mode:
+        with tempfile.TemporaryDirectory() as folder:
+            same = compare(o, mode, folder) and same
+    if not same and not o.bf16 and not o.loose:
+        sys.exit("the losses of both sides differ")
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--side":
-        torch_side(sys.argv[2], sys.argv[3] == "channels_last")
-    else:
-        main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    main()
