@@ -114,10 +114,8 @@ def gradprom(side):
         promoted, h = other[:len(theta)], other[len(theta):]
         dot = sum((g.double() * p.double()).sum() for g, p in zip(own, promoted)).item()
         admit = 1e-4 if dot >= 0 else 0.0
-        for p, g, r in zip(theta, own, promoted):
-            p.grad = g + admit * r
-        for p, g in zip(phi, h):
-            p.grad = g
+        for p, g in zip(theta + phi, [g + admit * r for g, r in zip(own, promoted)] + list(h)):
+            p.grad = g if g.stride() == p.stride() else torch.empty_like(p).copy_(g)  # the fused Adam reads raw memory
         for a in adams:
             a.step()
         return mse.item() + recognise.item()
