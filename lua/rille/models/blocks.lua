@@ -1,6 +1,6 @@
 -- Parts that several U-Nets share. Source of the sizes: arXiv:2403.16970 and its released code.
 
-local core = require "rille.core"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 
 local blocks = {}
@@ -15,10 +15,11 @@ function Conv2:init(channels, out)
   self.bn2 = nn.BatchNorm2d(out)
 end
 
-function Conv2:forward(x)
-  x = core.relu(self.bn1(self.conv1(x)))
-  return core.relu(self.bn2(self.conv2(x)))
+function Conv2:lazy(v)
+  return fused.conv(self.conv2, fused.conv(self.conv1, v, self.bn1, "relu"), self.bn2, "relu")
 end
+
+function Conv2:forward(x) return fused.value(self:lazy(x)) end
 
 ---Twice the size by nearest neighbours, then 3x3, BN, ReLU. N x in x H x W -> N x out x 2H x 2W.
 local Up = nn.Module:extend("Up")
@@ -28,9 +29,9 @@ function Up:init(channels, out)
   self.bn = nn.BatchNorm2d(out)
 end
 
-function Up:forward(x)
-  return core.relu(self.bn(self.conv(core.interpolate(x, { scale_factor = 2, mode = "nearest" }))))
-end
+function Up:lazy(v) return fused.conv(self.conv, fused.up(v), self.bn, "relu") end
+
+function Up:forward(x) return fused.value(self:lazy(x)) end
 
 blocks.Conv2, blocks.Up = Conv2, Up
 return blocks

@@ -1,8 +1,8 @@
 -- Decoder of the cooperative system (arXiv:2403.16970): up from DenseNet's F4, the encoder's maps joined at
 -- each step.
 
-local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local blocks = require "rille.models.blocks"
 local widths = require "rille.models.widths"
@@ -33,9 +33,9 @@ function ResSEDecoder:forward(f4, maps)
   if type(maps) ~= "table" then error("ResSEDecoder: call it with F4 and the list of encoder maps", 3) end
   local d = self._steps == 5 and f4 or maps[5]
   for k = self._steps, 1, -1 do
-    d = self["conv" .. k](core.cat({ maps[k], self["up" .. k](d) }, { dim = 2 }))
+    d = fused.through(self["conv" .. k], fused.cat(maps[k], fused.through(self["up" .. k], d)))
   end
-  return d
+  return fused.value(d)
 end
 
 return { ResSEDecoder = ResSEDecoder }

@@ -4,6 +4,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local other_head = require "rille.models.other_head"
 
@@ -20,8 +21,8 @@ function DenseLayer:init(channels, growth, bottleneck)
 end
 
 function DenseLayer:forward(x)
-  local y = self.conv1(core.relu(self.norm1(x)))
-  return self.conv2(core.relu(self.norm2(y)))
+  local v = fused.conv(self.conv1, fused.norm(x, self.norm1, "relu"), self.norm2, "relu")
+  return fused.value(fused.conv(self.conv2, v))
 end
 
 local DenseBlock = nn.Module:extend("DenseBlock")
@@ -83,7 +84,9 @@ function Transition:init(channels, out)
 end
 
 -- The mean over 2x2 commutes with the 1x1 convolution; pooled first, the product is a quarter of the size.
-function Transition:forward(x) return self.conv(core.avg_pool2d(core.relu(self.norm(x)), 2)) end
+function Transition:forward(x)
+  return self.conv(core.avg_pool2d(fused.value(fused.norm(x, self.norm, "relu")), 2))
+end
 
 -- Everything before the classifier. Called as model:features(x) or model.features(x).
 local Features = nn.Module:extend("DenseFeatures")
@@ -110,7 +113,7 @@ end
 
 function Features:forward(x)
   if self._channels == 3 and x.shape[2] == 1 then x = x:expand { -1, 3, -1, -1 } end -- grey is repeated
-  x = core.relu(self.norm0(self.conv0(x)))
+  x = fused.value(fused.conv(self.conv0, x, self.norm0, "relu"))
   x = core.max_pool2d(x, 3, { stride = 2, padding = 1 })
   for _, part in ipairs(self._parts) do x = part(x) end
   return x
@@ -118,7 +121,7 @@ end
 
 function Features:final(x)
   local guard <close> = core.enter("features") -- luacheck: ignore guard
-  return core.relu(self.norm5(x))
+  return fused.value(fused.norm(x, self.norm5, "relu"))
 end
 
 function Features:__call(owner, x)

@@ -3,6 +3,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local blocks = require "rille.models.blocks"
 local SaliencyHead = require("rille.models.saliency_head").SaliencyHead
@@ -39,8 +40,10 @@ end
 
 function UNetDecoder:forward(maps)
   local d = maps[5]
-  for k = 4, 1, -1 do d = self["conv" .. k](core.cat({ maps[k], self["up" .. k](d) }, { dim = 2 })) end
-  return d
+  for k = 4, 1, -1 do
+    d = fused.through(self["conv" .. k], fused.cat(maps[k], fused.through(self["up" .. k], d)))
+  end
+  return fused.value(d)
 end
 
 local Classifier = nn.Module:extend("MTUNetClassifier")

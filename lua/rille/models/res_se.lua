@@ -2,6 +2,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
@@ -17,18 +18,17 @@ function Block:init(channels, out, o)
 end
 
 -- The paper's figure draws an identity: channels that the input lacks are zeros.
-local function identity(x, like)
-  local shape = like.shape
-  local lacking = shape[2] - x.shape[2]
+local function identity(x, channels)
+  local shape = x.shape
+  local lacking = channels - shape[2]
   if lacking == 0 then return x end
   local zeros = core.zeros({ shape[1], lacking, shape[3], shape[4] }, { dtype = x.dtype })
   return core.cat({ x, zeros }, { dim = 2 })
 end
 
 function Block:forward(x)
-  local h = core.relu(self.bn1(self.conv1(x)))
-  h = self.bn2(self.conv2(h))
-  h = core.relu(h + (self.shortcut and self.shortcut(x) or identity(x, h)))
+  local v = fused.conv(self.conv2, fused.conv(self.conv1, x, self.bn1, "relu"), self.bn2, "relu")
+  local h = fused.value(v, self.shortcut and self.shortcut(x) or identity(x, self.conv2.weight.shape[1]))
   return self.se and self.se(h) or h
 end
 

@@ -3,6 +3,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local other_head = require "rille.models.other_head"
 
@@ -33,9 +34,9 @@ function Basic:init(channels, width, stride)
 end
 
 function Basic:forward(x)
-  local y = core.relu(self.bn1(self.conv1(x)))
-  y = self.bn2(self.conv2(y))
-  return core.relu(y + shortcut(self, x))
+  local v = fused.conv(self.conv1, x, self.bn1, "relu")
+  v = fused.conv(self.conv2, v, self.bn2, "relu")
+  return fused.value(v, shortcut(self, x))
 end
 
 ---1x1 to a quarter of the channels, 3x3 (with the stride), 1x1 back; around them the input is added.
@@ -53,10 +54,10 @@ function Bottleneck:init(channels, width, stride)
 end
 
 function Bottleneck:forward(x)
-  local y = core.relu(self.bn1(self.conv1(x)))
-  y = core.relu(self.bn2(self.conv2(y)))
-  y = self.bn3(self.conv3(y))
-  return core.relu(y + shortcut(self, x))
+  local v = fused.conv(self.conv1, x, self.bn1, "relu")
+  v = fused.conv(self.conv2, v, self.bn2, "relu")
+  v = fused.conv(self.conv3, v, self.bn3, "relu")
+  return fused.value(v, shortcut(self, x))
 end
 
 ---ResNet. model(x): N x channels x H x W -> N x classes. A grey image is repeated if the model takes three
@@ -68,7 +69,8 @@ end
 ---@class rille.ResNet: rille.Module
 local ResNet = nn.Module:extend("ResNet")
 
-local defaults = { layers = check.none, block = check.none, classes = 1000, channels = 3 }
+local defaults = { layers = check.none, block = check.none, classes = 1000, channels = 3,
+  zero_init_residual = false }
 local BLOCKS = { basic = Basic, bottleneck = Bottleneck }
 
 local function layer(Block, count, channels, width, stride)
@@ -80,7 +82,7 @@ local function layer(Block, count, channels, width, stride)
 end
 
 ---@param opts table block ("basic" or "bottleneck"), layers (blocks of each of the four), classes 1000,
----  channels 3
+---  channels 3, zero_init_residual false (true: each block starts as its shortcut, arXiv:1706.02677)
 function ResNet:init(opts)
   local o = check.options("ResNet", opts, defaults)
   check.word("ResNet", "block", o.block, { "basic", "bottleneck" })
@@ -106,6 +108,11 @@ function ResNet:init(opts)
   for _, p in ipairs(self:parameters()) do
     if #p.shape == 4 then nn.init.kaiming_normal_(p, { mode = "fan_out", nonlinearity = "relu" }) end
   end
+  check.boolean("ResNet", "zero_init_residual", o.zero_init_residual)
+  for _, m in ipairs(o.zero_init_residual and self:named_modules() or {}) do
+    local last = m.module.bn3 or m.module.bn2
+    if last then nn.init.zeros_(last.weight) end
+  end
 end
 
 ---@param k integer 1 to 5
@@ -117,7 +124,7 @@ function ResNet:level(k, x)
     return self["layer" .. k - 1](x)
   end
   if self._channels == 3 and x.shape[2] == 1 then x = x:expand { -1, 3, -1, -1 } end
-  return core.relu(self.bn1(self.conv1(x)))
+  return fused.value(fused.conv(self.conv1, x, self.bn1, "relu"))
 end
 
 ---@param x rille.Tensor

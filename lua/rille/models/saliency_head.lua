@@ -1,8 +1,8 @@
 -- Saliency head (arXiv:2403.16970): from the decoder's last map to the logits of a map; softmax over all
 -- pixels is the loss's.
 
-local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
@@ -19,6 +19,8 @@ function SaliencyHead:init(opts)
   self.conv2 = nn.Conv2d(c, 1, 1)
 end
 
-function SaliencyHead:forward(x) return self.conv2(core.relu(self.bn1(self.conv1(x)))) end
+function SaliencyHead:forward(x)
+  return fused.value(fused.conv(self.conv2, fused.conv(self.conv1, x, self.bn1, "relu")))
+end
 
 return { SaliencyHead = SaliencyHead }

@@ -3,6 +3,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 
 local Residual = nn.Module:extend("SRResidual")
@@ -16,8 +17,8 @@ function Residual:init(channels)
 end
 
 function Residual:forward(x)
-  local y = self.prelu(self.bn1(self.conv1(x)))
-  return self.bn2(self.conv2(y)) + x
+  local v = fused.conv(self.conv2, fused.conv(self.conv1, x, self.bn1, self.prelu), self.bn2)
+  return fused.value(v, x)
 end
 
 ---Twice the size by pixel shuffle.

@@ -74,6 +74,7 @@ BatchNorm.keeps_nothing = true
 ---Shape: N x C x H x W -> the same.
 local BatchNorm2d = BatchNorm:extend("BatchNorm2d")
 BatchNorm2d.ranks, BatchNorm2d.takes = { [4] = true }, "N x C x H x W"
+BatchNorm2d.fusable = "norm"
 
 ---Shape: N x C or N x C x L -> the same.
 local BatchNorm1d = BatchNorm:extend("BatchNorm1d")

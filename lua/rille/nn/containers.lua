@@ -2,6 +2,7 @@
 -- from 0 in files.
 
 local core = require "rille.core"
+local fused = require "rille.nn.fused"
 local Module = require "rille.nn.module"
 
 local function add(self, who, ...)
@@ -38,22 +39,75 @@ local function is_quiet(m)
   return #m == #m._fields
 end
 
+-- Chains of convolutions, norms and activations: what each kind of child does to a value. A step may take the
+-- child behind it along, and then returns true.
+local chained = {}
+
+function chained.conv(v, m, next_m, next_kind)
+  local pools = next_kind == "pool" and m:is_pointwise() and next_m:shrinks()
+  if pools then v = next_m(fused.value(v)) end -- a mean of products is the product of means
+  return fused.conv(m, v, next_kind == "norm" and next_m or nil), pools or next_kind == "norm"
+end
+
+function chained.norm(v, m) return fused.norm(v, m) end
+
+function chained.relu(v, m) return fused.act(v, m) end
+
+chained.prelu = chained.relu
+
+-- Doubling by nearest neighbours is read through by the convolution; a larger bilinear map is made of what
+-- the 1x1 convolution gives of the small one: both act on different dims, and the weights' sum is 1.
+function chained.resize(v, m, next_m, next_kind)
+  if next_kind == "conv" and m:doubles() then return fused.up(v) end
+  if next_kind == "conv" and next_m:is_pointwise() and m:enlarges() then
+    return m(fused.value(fused.conv(next_m, v))), true
+  end
+  return m(fused.value(v))
+end
+
+local STARTS = { conv = true, norm = true, resize = true } -- what begins a chain
+
+-- The children from list[i] on that make a chain, run on x: the result, and the place behind them.
+local function run_chain(list, i, x)
+  local v, kind = x, fused.kind_of(list[i])
+  while kind and chained[kind] do
+    local next_m = list[i + 1]
+    local next_kind, takes_next = next_m and fused.kind_of(next_m)
+    v, takes_next = chained[kind](v, list[i], next_m, next_kind)
+    i = i + (takes_next and 2 or 1)
+    kind = list[i] and fused.kind_of(list[i])
+  end
+  return fused.value(v), i
+end
+
+local function children(self)
+  local list = {}
+  for _, key in ipairs(self._fields) do
+    local m = rawget(self, key)
+    if Module.is_module(m) then list[#list + 1] = m end
+  end
+  return list
+end
+
 -- Runs children in definition order. A result that only this function has seen is let go once the next layer
 -- has used it, if both layers are quiet; the graph holds its own count.
 function Sequential:forward(x)
-  local fresh = false -- x was made here, and nobody else can hold its handle
-  for _, key in ipairs(self._fields) do
-    local m = rawget(self, key)
-    if Module.is_module(m) then
-      local y, quiet = m(x), is_quiet(m)
-      if rawequal(y, x) then
-        fresh = fresh and quiet
-      else
-        if fresh and quiet then x:release() end
-        fresh = quiet and core.is_tensor(y)
-      end
-      x = y
+  local list, fresh, i = children(self), false, 1 -- fresh: x was made here, and nobody else holds its handle
+  while list[i] do
+    local m, behind, y = list[i], i + 1
+    local quiet = is_quiet(m)
+    if STARTS[fused.kind_of(m) or ""] then
+      y, behind = run_chain(list, i, x)
+    else
+      y = m(x)
     end
+    if rawequal(y, x) then
+      fresh = fresh and quiet
+    else
+      if fresh and quiet then x:release() end
+      fresh = quiet and core.is_tensor(y)
+    end
+    x, i = y, behind
   end
   return x
 end

@@ -43,6 +43,14 @@ end
 
 function Conv2d:forward(x) return core.conv2d(x, self.weight, self.bias, self._call) end
 
+---Whether each pixel is treated alone: 1x1, stride 1, no padding.
+---@return boolean
+function Conv2d:is_pointwise()
+  local k, c = self._kernel, self._call
+  return k[1] == 1 and k[2] == 1 and c.stride[1] == 1 and c.stride[2] == 1 and c.padding[1] == 0
+    and c.padding[2] == 0
+end
+
 local function side(pair) return pair[1] == pair[2] and tostring(pair[1]) or pair[1] .. "x" .. pair[2] end
 
 function Conv2d:describe()
@@ -55,6 +63,6 @@ function Conv2d:describe()
   return text
 end
 
-Conv2d.keeps_nothing = true
+Conv2d.keeps_nothing, Conv2d.fusable = true, "conv"
 
 return { Conv2d = Conv2d }

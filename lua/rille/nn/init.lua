@@ -12,6 +12,7 @@ local layers = {
 local nn = {
   Module = require "rille.nn.module",
   init = require "rille.nn.initial",
+  fused = require "rille.nn.fused",
 }
 
 for name, file in pairs(layers) do nn[name] = require("rille.nn." .. file)[name] end

@@ -14,5 +14,8 @@ local Identity = Module:extend("Identity")
 function Identity:forward(x) return x end -- luacheck: ignore self
 Identity.keeps_nothing = true
 
-return { ReLU = layer("ReLU", "relu"), Sigmoid = layer("Sigmoid", "sigmoid"), Tanh = layer("Tanh", "tanh"),
+local ReLU = layer("ReLU", "relu")
+ReLU.fusable = "relu"
+
+return { ReLU = ReLU, Sigmoid = layer("Sigmoid", "sigmoid"), Tanh = layer("Tanh", "tanh"),
   Identity = Identity }

@@ -33,6 +33,14 @@ function MaxPool2d:forward(x) return (core.max_pool2d(x, self._kernel, self._cal
 ---Mean of each window; count_include_pad: zeros of the padding count as elements.
 local AvgPool2d = windowed("AvgPool2d", { stride = check.none, padding = 0, count_include_pad = true })
 
+AvgPool2d.fusable = "pool"
+
+-- Whether fewer pixels come out, each the mean of pixels alone, without zeros of a padding.
+function AvgPool2d:shrinks()
+  local c = self._call
+  return c.stride[1] * c.stride[2] > 1 and c.padding[1] == 0 and c.padding[2] == 0
+end
+
 function AvgPool2d:forward(x) return core.avg_pool2d(x, self._kernel, self._call) end
 
 ---Mean over windows that tile the image into output_size parts; 1: global average pooling.
@@ -45,8 +53,11 @@ end
 
 function AdaptiveAvgPool2d:forward(x) return core.adaptive_avg_pool2d(x, self._size) end
 
+-- As far as is known without the input: it is for making maps small.
+function AdaptiveAvgPool2d:shrinks() return self._size[1] * self._size[2] <= 16 end
+
 function AdaptiveAvgPool2d:describe() return pair_text(self._size) end
 
-AdaptiveAvgPool2d.keeps_nothing = true
+AdaptiveAvgPool2d.keeps_nothing, AdaptiveAvgPool2d.fusable = true, "pool"
 
 return { MaxPool2d = MaxPool2d, AvgPool2d = AvgPool2d, AdaptiveAvgPool2d = AdaptiveAvgPool2d }

@@ -17,14 +17,10 @@ function PReLU:init(num_parameters, opts)
   self.weight = core.full({ n }, o.init, { requires_grad = true })
 end
 
-function PReLU:forward(x)
-  local w = self.weight
-  if w:numel() > 1 then w = w:reshape { 1, -1, 1, 1 } end
-  return core.relu(x) - core.relu(-x) * w
-end
+function PReLU:forward(x) return core.prelu(x, self.weight) end
 
 function PReLU:describe() return tostring(self.weight:numel()) end
 
-PReLU.keeps_nothing = true
+PReLU.keeps_nothing, PReLU.fusable = true, "prelu"
 
 return { PReLU = PReLU }

@@ -23,11 +23,19 @@ end
 
 function Upsample:forward(x) return core.interpolate(x, self._call) end
 
+function Upsample:doubles() return self._call.mode == "nearest" and self._call.scale_factor == 2 end
+
+-- Whether a bilinear map comes out larger, as far as is known without the input.
+function Upsample:enlarges()
+  local factor = self._call.scale_factor
+  return self._call.mode == "bilinear" and type(factor) == "number" and factor > 1
+end
+
 function Upsample:describe()
   local o = self._call
   return (o.size and table.concat(o.size, "x") or "x" .. o.scale_factor) .. ", " .. o.mode
 end
 
-Upsample.keeps_nothing = true
+Upsample.keeps_nothing, Upsample.fusable = true, "resize"
 
 return { Upsample = Upsample }

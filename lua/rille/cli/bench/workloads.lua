@@ -71,6 +71,10 @@ end
 
 local MEAN, STD = { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 } -- of ImageNet
 
+-- Blocks start as their shortcuts: from the usual start, batches of 64 values in the last norms magnify
+-- rounding to percents of the gradient, and no two programs would agree.
+local function recogniser() return rl.models.resnet50 { classes = 7, zero_init_residual = true } end
+
 -- GradProm (arXiv:2501.01114): an enhancer, and a recogniser that reads what it gives. One Adam at one rate
 -- is two: it treats each parameter alone.
 function workloads.gradprom(o)
@@ -86,7 +90,7 @@ function workloads.gradprom(o)
     recognise = function(y, batch) return rl.cross_entropy(y.logits, batch.label) end }
   return { batch = { image = degraded, clean = clean, label = labels(n, 7) },
     recipe = one_stage(function()
-      return { enhancer = rl.models.SRResNet {}, recogniser = rl.models.resnet50 { classes = 7 } }
+      return { enhancer = rl.models.SRResNet {}, recogniser = recogniser() }
     end, forward, losses, { gate = { "gradprom", main = "mse", lambda = 1e-4, layers = false } }) }
 end
 
