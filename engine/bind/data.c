@@ -1,9 +1,8 @@
 /* The engine's side of rl.data: manifests and loaders as userdata, the phantom. Options are checked in
 ** lua/rille/data; positions (rows, labels) step between 1 and 0 here. */
+#include "bind/data.h"
 #include "bind/io.h"
 #include "base/status.h"
-#include "data/canvas.h"
-#include "data/gaze.h"
 #include "data/inspect.h"
 #include "data/loader.h"
 #include "data/phantom.h"
@@ -15,7 +14,7 @@
 
 /* ---- sets */
 
-static rl_manifest *check_set(lua_State *L, int i) {
+const rl_manifest *rl_check_set(lua_State *L, int i) {
   rl_manifest **m = luaL_checkudata(L, i, SET_META);
   luaL_argcheck(L, *m != NULL, i, "this data set was closed");
   return *m;
@@ -61,7 +60,7 @@ static void push_words(lua_State *L, const char *const *words, int n) {
 }
 
 static int set_info(lua_State *L) { /* -> { rows, columns, classes } */
-  const rl_manifest *m = check_set(L, 1);
+  const rl_manifest *m = rl_check_set(L, 1);
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, m->rows), lua_setfield(L, -2, "rows");
   push_words(L, m->column, m->columns), lua_setfield(L, -2, "columns");
@@ -70,7 +69,7 @@ static int set_info(lua_State *L) { /* -> { rows, columns, classes } */
 }
 
 static int set_row(lua_State *L) { /* row from 1 -> { column = text }, class from 1 or nil */
-  const rl_manifest *m = check_set(L, 1);
+  const rl_manifest *m = rl_check_set(L, 1);
   int64_t r = rl_check_position(L, 2, m->rows, "data set: row");
   lua_createtable(L, 0, m->columns);
   for (int i = 0; i < m->columns; i++) {
@@ -91,7 +90,7 @@ static int check_split(lua_State *L, int i) { /* nil: all rows */
 }
 
 static int set_count(lua_State *L) { /* split or nil -> rows, { rows per class } */
-  const rl_manifest *m = check_set(L, 1);
+  const rl_manifest *m = rl_check_set(L, 1);
   int split = check_split(L, 2);
   lua_Integer n = 0;
   lua_createtable(L, m->classes, 0);
@@ -111,7 +110,7 @@ static int set_count(lua_State *L) { /* split or nil -> rows, { rows per class }
 }
 
 static int set_inspect(lua_State *L) { /* row from 1 -> what rl_look holds, or nil, message, code */
-  const rl_manifest *m = check_set(L, 1);
+  const rl_manifest *m = rl_check_set(L, 1);
   int64_t r = rl_check_position(L, 2, m->rows, "data set: row");
   rl_look k;
   rl_status s = rl_inspect(m, (int)r, &k);
@@ -174,19 +173,32 @@ static void triple(lua_State *L, const char *name, double to[3]) {
   lua_pop(L, 1);
 }
 
-static int
-loader_open(lua_State *L) { /* set, options complete and flat (lua/rille/data/loader.lua) -> loader */
-  const rl_manifest *m = check_set(L, 1);
+static rl_gaze_weight check_gaze(lua_State *L) {
+  static const char *const words[] = {"file", "fixations", "duration", "thirds", NULL};
+  lua_getfield(L, 2, "saliency");
+  int at = luaL_checkoption(L, -1, "file", words);
+  lua_pop(L, 1);
+  return (rl_gaze_weight)at;
+}
+
+/* set, options complete and flat (lua/rille/data/loader.lua), fixations or nil -> loader */
+static int loader_open(lua_State *L) {
+  const rl_manifest *m = rl_check_set(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
+  lua_settop(L, 3);
+  const rl_fixations *fixations = lua_isnil(L, 3) ? NULL : rl_check_fixations(L, 3);
   lua_getfield(L, 2, "split");
-  rl_loader_options o = {.split = check_split(L, 3),
+  rl_loader_options o = {.split = check_split(L, 4),
                          .batch = integer(L, "batch"),
                          .height = integer(L, "height"),
                          .width = integer(L, "width"),
                          .channels = integer(L, "channels"),
                          .shuffle = flag(L, "shuffle"),
                          .drop_last = flag(L, "drop_last"),
+                         .balance = flag(L, "balance"),
+                         .fixations = fixations,
+                         .gaze = check_gaze(L),
+                         .sigma = number(L, "sigma"),
                          .skip_bad = flag(L, "skip_bad"),
                          .threads = integer(L, "threads")};
   o.augment = (rl_augment){number(L, "flip"), number(L, "rotate"), number(L, "crop"), number(L, "brightness"),
@@ -196,41 +208,46 @@ loader_open(lua_State *L) { /* set, options complete and flat (lua/rille/data/lo
   o.cache_bytes = (size_t)number(L, "cache");
   triple(L, "mean", o.mean);
   triple(L, "std", o.std);
-  rl_loader **l = lua_newuserdatauv(L, sizeof *l, 1);
+  rl_loader **l = lua_newuserdatauv(L, sizeof *l, 2);
   *l = NULL;
   luaL_setmetatable(L, LOADER_META);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1); /* the set outlives the loader */
+  lua_setiuservalue(L, -2, 1); /* the set and its fixations outlive the loader */
+  lua_pushvalue(L, 3);
+  lua_setiuservalue(L, -2, 2);
   rl_ok(L, rl_loader_open(l, m, &o));
   return 1;
 }
 
 typedef struct fields { /* a batch's tensors, pushed as a table's fields */
-  rl_tensor *image, *mask, *saliency, *label, *row, *has_mask, *has_saliency;
+  rl_tensor *image, *mask, *saliency, *label, *row, *has_label, *has_mask, *has_saliency;
 } fields;
 
-static rl_tensor *push_field(lua_State *L, const char *name, rl_dtype dtype, int rank, const int64_t *size) {
+static rl_tensor *push_field(lua_State *L, const char *name, rl_dtype dtype, int rank, const int64_t *size,
+                             rl_layout layout) {
   rl_shape shape = rl_shape_make(rank, size);
   rl_tensor *t = NULL;
-  rl_ok(L, rl_push_new(L, dtype, &shape, RL_NHWC, &t));
+  rl_ok(L, rl_push_new(L, dtype, &shape, layout, &t));
   lua_setfield(L, -2, name);
   return t;
 }
 
-static void push_fields(lua_State *L, fields *f, int64_t n, const int64_t size[3], bool mask, bool saliency) {
-  int64_t image[4] = {n, size[0], size[1], size[2]}, map[4] = {n, 1, size[1], size[2]};
-  lua_createtable(L, 0, 8);
+static void push_fields(lua_State *L, fields *f, int64_t n, const int64_t size[3], bool mask, int maps) {
+  int64_t image[4] = {n, size[0], size[1], size[2]}, one[4] = {n, 1, size[1], size[2]},
+          map[4] = {n, maps, size[1], size[2]};
+  lua_createtable(L, 0, 10);
   *f = (fields){0};
-  f->image = push_field(L, "image", RL_F32, 4, image);
-  f->label = push_field(L, "label", RL_I64, 1, &n);
-  f->row = push_field(L, "index", RL_I64, 1, &n);
+  f->image = push_field(L, "image", RL_F32, 4, image, RL_NHWC);
+  f->label = push_field(L, "label", RL_I64, 1, &n, RL_ROWMAJOR);
+  f->has_label = push_field(L, "has_label", RL_BOOL, 1, &n, RL_ROWMAJOR);
+  f->row = push_field(L, "index", RL_I64, 1, &n, RL_ROWMAJOR);
   if (mask) {
-    f->mask = push_field(L, "mask", RL_F32, 4, map);
-    f->has_mask = push_field(L, "has_mask", RL_BOOL, 1, &n);
+    f->mask = push_field(L, "mask", RL_F32, 4, one, RL_NHWC);
+    f->has_mask = push_field(L, "has_mask", RL_BOOL, 1, &n, RL_ROWMAJOR);
   }
-  if (saliency) {
-    f->saliency = push_field(L, "saliency", RL_F32, 4, map);
-    f->has_saliency = push_field(L, "has_saliency", RL_BOOL, 1, &n);
+  if (maps > 0) { /* one after the other in memory */
+    f->saliency = push_field(L, "saliency", RL_F32, 4, map, maps == 1 ? RL_NHWC : RL_ROWMAJOR);
+    f->has_saliency = push_field(L, "has_saliency", RL_BOOL, 1, &n, RL_ROWMAJOR);
   }
 }
 
@@ -238,47 +255,72 @@ static void shorten(rl_tensor *to, const rl_tensor *from) {
   if (to != NULL) memcpy(rl_data(to), rl_data(from), (size_t)rl_count(to) * rl_dtype_size(to->dtype));
 }
 
+static void shorten_all(fields *to, const fields *from) {
+  shorten(to->image, from->image), shorten(to->mask, from->mask), shorten(to->saliency, from->saliency);
+  shorten(to->label, from->label), shorten(to->row, from->row);
+  shorten(to->has_label, from->has_label), shorten(to->has_mask, from->has_mask);
+  shorten(to->has_saliency, from->has_saliency);
+}
+
 static void *data_of(const rl_tensor *t) { return t == NULL ? NULL : rl_data(t); }
 
-static void push_files(lua_State *L, const rl_manifest *m, const fields *f,
-                       int n) { /* names; positions from 1 */
-  int64_t *row = rl_data(f->row), *label = rl_data(f->label);
+static void push_files(lua_State *L, const rl_manifest *m, const fields *f, int n) { /* names */
+  int64_t *row = rl_data(f->row);
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
     lua_pushstring(L, m->row[row[i]].file);
     lua_rawseti(L, -2, i + 1);
-    row[i]++;
-    label[i]++; /* 0: no label */
   }
   lua_setfield(L, -2, "file");
 }
 
-static int
-loader_next(lua_State *L) { /* loader, channels, height, width -> batch, or nil at the end of an epoch */
+static void push_fixations(lua_State *L, const fields *f, const rl_placed *placed, int n,
+                           const int64_t size[3]) { /* moved as the images were */
+  lua_getiuservalue(L, 1, 2);
+  const rl_fixations *all = rl_check_fixations(L, -1);
+  lua_pop(L, 1);
+  const int64_t *row = rl_data(f->row);
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++) {
+    rl_push_fixations(L, all, (int)row[i], &placed[i], (int)size[2], (int)size[1]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "fixations");
+}
+
+static void count_from_one(const fields *f, int n) { /* 0: no label */
+  int64_t *row = rl_data(f->row), *label = rl_data(f->label);
+  for (int i = 0; i < n; i++) row[i]++, label[i]++;
+}
+
+/* loader, channels, height, width, with fixations -> batch, or nil at the end of an epoch */
+static int loader_next(lua_State *L) {
   rl_loader *l = check_loader(L, 1);
   int64_t size[3] = {luaL_checkinteger(L, 2), luaL_checkinteger(L, 3), luaL_checkinteger(L, 4)};
-  bool mask = rl_loader_has_masks(l), saliency = rl_loader_has_saliency(l);
-  int upcoming = rl_loader_upcoming(l), n;
+  bool mask = rl_loader_has_masks(l), gaze = lua_toboolean(L, 5);
+  int upcoming = rl_loader_upcoming(l), n, maps = rl_loader_maps(l);
   fields f, g;
   lua_getiuservalue(L, 1, 1);
-  const rl_manifest *m = check_set(L, -1);
+  const rl_manifest *m = rl_check_set(L, -1);
   if (upcoming == 0) {
     rl_ok(L, rl_loader_next(l, NULL, &n));
     return 0;
   }
-  push_fields(L, &f, upcoming, size, mask, saliency);
-  rl_batch b = {data_of(f.image), data_of(f.mask),     data_of(f.saliency),    data_of(f.label),
-                data_of(f.row),   data_of(f.has_mask), data_of(f.has_saliency)};
+  rl_placed *placed = gaze ? lua_newuserdatauv(L, (size_t)upcoming * sizeof *placed, 0) : NULL;
+  push_fields(L, &f, upcoming, size, mask, maps);
+  rl_batch b = {data_of(f.image),        data_of(f.mask),      data_of(f.saliency),
+                data_of(f.label),        data_of(f.row),       data_of(f.has_mask),
+                data_of(f.has_saliency), data_of(f.has_label), placed};
   rl_ok(L, rl_loader_next(l, &b, &n));
   if (n == 0) return 0;
   if (n < upcoming) { /* files were skipped at the end of an epoch */
-    push_fields(L, &g, n, size, mask, saliency);
-    shorten(g.image, f.image), shorten(g.mask, f.mask), shorten(g.saliency, f.saliency),
-        shorten(g.label, f.label);
-    shorten(g.row, f.row), shorten(g.has_mask, f.has_mask), shorten(g.has_saliency, f.has_saliency);
+    push_fields(L, &g, n, size, mask, maps);
+    shorten_all(&g, &f);
     f = g;
   }
   push_files(L, m, &f, n);
+  if (gaze) push_fixations(L, &f, placed, n, size);
+  count_from_one(&f, n);
   rl_pressure(L);
   return 1;
 }
@@ -339,8 +381,9 @@ static int phantom_draw(lua_State *L) {
                       RL_PHANTOM_MAX_SIZE);
   lua_createtable(L, 0, 6);
   int64_t shape[3] = {1, size, size};
-  rl_tensor *image = push_field(L, "image", RL_U8, 3, shape), *mask = push_field(L, "mask", RL_U8, 3, shape);
-  rl_tensor *gaze = push_field(L, "saliency", RL_U8, 3, shape);
+  rl_tensor *image = push_field(L, "image", RL_U8, 3, shape, RL_ROWMAJOR),
+            *mask = push_field(L, "mask", RL_U8, 3, shape, RL_ROWMAJOR);
+  rl_tensor *gaze = push_field(L, "saliency", RL_U8, 3, shape, RL_ROWMAJOR);
   rl_ok(L, rl_phantom_draw((uint64_t)seed, (uint32_t)patient, (int)size, rl_data(image), rl_data(mask),
                            rl_data(gaze), &about));
   lua_pushstring(L, rl_phantom_class(about.label)), lua_setfield(L, -2, "class");
@@ -355,94 +398,6 @@ static int phantom_draw(lua_State *L) {
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "fixations");
-  return 1;
-}
-
-/* ---- preparing data sets */
-
-static int image_size(lua_State *L) { /* file -> width, height; or nil, message, code */
-  int width, height;
-  rl_status s = rl_image_size(luaL_checkstring(L, 1), &width, &height);
-  if (s != RL_OK) return rl_push_failure(L, s);
-  lua_pushinteger(L, width);
-  lua_pushinteger(L, height);
-  return 2;
-}
-
-static rl_status draw_canvas(rl_image *m, const char *file, int width, int height, rl_tensor *to, int *most) {
-  rl_image sized = {0};
-  RL_TRY(rl_image_read(m, file));
-  RL_TRY(rl_image_channels(m, 1));
-  *most = rl_image_stretch(m);
-  RL_TRY(rl_image_pad(m, width, height));
-  RL_TRY(rl_image_resize(&sized, m, (int)to->shape.size[2], (int)to->shape.size[1]));
-  memcpy(rl_data(to), sized.pixels, rl_image_bytes(&sized));
-  rl_image_drop(&sized);
-  return RL_OK;
-}
-
-/* file, canvas { width, height }, out { width, height } -> u8 tensor 1 x H x W, the largest value before; or
-** nil, message, code */
-static int image_on_canvas(lua_State *L) {
-  const char *file = luaL_checkstring(L, 1);
-  int size[4], most = 0;
-  for (int i = 0; i < 4; i++) {
-    lua_geti(L, 2 + i / 2, 1 + i % 2);
-    size[i] = (int)luaL_checkinteger(L, -1);
-    luaL_argcheck(L, size[i] >= 1 && size[i] <= 100000, 2 + i / 2, "a side is 1 to 100000 pixels");
-  }
-  int64_t sides[3] = {1, size[3], size[2]};
-  rl_shape shape = rl_shape_make(3, sides);
-  rl_tensor *t = NULL;
-  rl_ok(L, rl_push_new(L, RL_U8, &shape, RL_ROWMAJOR, &t));
-  rl_image m = {0};
-  rl_status s = draw_canvas(&m, file, size[0], size[1], t, &most);
-  rl_image_drop(&m);
-  if (s != RL_OK) return rl_push_failure(L, s);
-  rl_pressure(L);
-  lua_pushinteger(L, most);
-  return 2;
-}
-
-static void clear_outside(float *map, int width, int height, const lua_Integer box[4]) {
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++)
-      if (x < box[0] || y < box[1] || x >= box[2] || y >= box[3])
-        map[(size_t)y * (size_t)width + (size_t)x] = 0;
-}
-
-/* x, y, weight (three lists of equal length, pixels of the map), width, height, sigma, { left, top, right,
-** bottom } -> u8 tensor 1 x H x W, 0 outside the box, the largest value 255 */
-static int gaze_map(lua_State *L) {
-  lua_Integer n = luaL_len(L, 1), width = luaL_checkinteger(L, 4), height = luaL_checkinteger(L, 5);
-  double sigma = luaL_checknumber(L, 6);
-  luaL_argcheck(L, width >= 1 && width <= 8192 && height >= 1 && height <= 8192, 4, "a side is 1 to 8192");
-  luaL_argcheck(L, n <= 100000000, 1, "too many points");
-  lua_Integer box[4];
-  for (int i = 0; i < 4; i++) {
-    lua_geti(L, 7, i + 1);
-    box[i] = luaL_checkinteger(L, -1);
-    lua_pop(L, 1);
-  }
-  rl_gaze_at *at = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *at, 0);
-  for (lua_Integer i = 0; i < n; i++) {
-    double v[3];
-    for (int k = 0; k < 3; k++) {
-      lua_geti(L, 1 + k, i + 1);
-      v[k] = luaL_checknumber(L, -1);
-      lua_pop(L, 1);
-    }
-    at[i] = (rl_gaze_at){v[0], v[1], v[2]};
-  }
-  int64_t sides[3] = {1, height, width};
-  rl_shape shape = rl_shape_make(3, sides);
-  rl_tensor *map = NULL, *bytes = NULL;
-  rl_ok(L, rl_push_new(L, RL_F32, &shape, RL_ROWMAJOR, &map));
-  rl_ok(L, rl_push_new(L, RL_U8, &shape, RL_ROWMAJOR, &bytes));
-  memset(rl_data(map), 0, (size_t)rl_count(map) * sizeof(float));
-  rl_ok(L, rl_gaze_map(rl_data(map), (int)width, (int)height, at, (int)n, sigma, sigma));
-  clear_outside(rl_data(map), (int)width, (int)height, box);
-  rl_gaze_bytes(rl_data(map), (size_t)rl_count(map), rl_data(bytes));
   return 1;
 }
 
@@ -466,12 +421,10 @@ void rl_open_data(lua_State *L) {
                                        {"loader", loader_open},
                                        {"phantom_folder", phantom_folder},
                                        {"phantom_draw", phantom_draw},
-                                       {"image_size", image_size},
-                                       {"image_on_canvas", image_on_canvas},
-                                       {"gaze_map", gaze_map},
                                        {NULL, NULL}};
   add_class(L, SET_META, set, set_gc);
   add_class(L, LOADER_META, loader, loader_gc);
   luaL_newlib(L, functions);
+  rl_open_gaze(L);
   lua_setfield(L, -2, "_data");
 }

@@ -178,6 +178,13 @@ static void source(const rl_view *v, int x, int y, double *sx, double *sy) {
   *sy = v->m[3] * (x + 0.5) + v->m[4] * (y + 0.5) + v->m[5] - 0.5;
 }
 
+void rl_view_point(const rl_view *v, double *x, double *y) { /* the inverse of `source` */
+  double dx = *x - v->m[2], dy = *y - v->m[5], det = v->m[0] * v->m[4] - v->m[1] * v->m[3];
+  if (!v->geometric) return;
+  *x = (v->m[4] * dx - v->m[1] * dy) / det;
+  *y = (v->m[0] * dy - v->m[3] * dx) / det;
+}
+
 static double pixel(const uint8_t *from, int width, int height, int channels, int x, int y, int k,
                     bool repeat) {
   bool outside = x < 0 || y < 0 || x >= width || y >= height;

@@ -33,6 +33,9 @@ typedef struct rl_view { /* one draw: where each output pixel comes from, and th
 rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample, int width,
                         int height);
 
+/* Where a point of the source comes to lie; pixels, 0 at the left or upper edge of the first one. */
+void rl_view_point(const rl_view *v, double *x, double *y);
+
 /* Bytes to floats through a view. image: H x W x C, (v/255 changed - mean) / std; outside repeats the edge.
 ** mask: nearest, 0 or 1; saliency: bilinear, sum 1 (or all 0; then false); outside both are 0. */
 void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height, int channels,

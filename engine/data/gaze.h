@@ -4,6 +4,11 @@
 
 #include "rille.h"
 
+typedef struct rl_fixation {
+  double x, y;                /* pixels, 0 at the left or upper edge of the first one */
+  double onset_s, duration_s; /* seconds since the picture appeared */
+} rl_fixation;
+
 typedef struct rl_gaze_at {
   double x, y;   /* pixels of the map; 0 is the left or upper edge of the first one */
   double weight; /* above 0: a count, or seconds */

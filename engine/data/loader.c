@@ -21,6 +21,7 @@ typedef struct slot { /* one prepared sample; written by the thread that claimed
   int row;
   rl_status status;
   bool has_mask, has_saliency;
+  rl_placed placed;
   float *image, *mask, *saliency;
   char text[TEXT_MAX];
 } slot;
@@ -36,10 +37,14 @@ struct rl_loader {
   int n, window, threads, bads;
   int *rows, *order[2];
   int64_t order_epoch[2];
-  bool masks, saliency;
+  bool masks;
+  int maps; /* saliency maps of a sample */
+  int *by_class, *class_first,
+      present;  /* balanced: the rows class by class, then those without; classes there are */
+  int *scratch; /* one permutation */
   slot *slots;
   bad *bad;
-  uint8_t **cache; /* per manifest row: image, mask, saliency as bytes */
+  uint8_t **cache; /* per manifest row: image, mask, saliency as bytes, and the file's size (two ints) */
   size_t cached_bytes, sample_bytes;
   uint32_t epoch;
   int index;
@@ -54,19 +59,52 @@ struct rl_loader {
 
 /* ---- order */
 
-static void make_order(rl_loader *l, int64_t epoch) { /* Fisher-Yates from (seed, epoch) */
-  int *to = l->order[epoch & 1];
-  if (l->order_epoch[epoch & 1] == epoch) return;
-  memcpy(to, l->rows, (size_t)l->n * sizeof *to);
-  for (int i = l->n - 1; i > 0 && l->o.shuffle; i--) {
+/* Fisher-Yates from (seed, step, who). */
+static void shuffle(const rl_loader *l, int *list, int n, uint32_t step, uint32_t who) {
+  for (int i = n - 1; i > 0; i--) {
     uint32_t w[4];
-    rl_philox(l->o.seed, RL_STREAM_LOADER, (uint32_t)epoch, UINT32_MAX, (uint64_t)i, w);
+    rl_philox(l->o.seed, RL_STREAM_LOADER, step, who, (uint64_t)i, w);
     uint64_t u = (uint64_t)w[0] << 32 | w[1];
     int j = (int)(u % ((uint64_t)i + 1)); /* bias below 1e-9 */
-    int swap = to[i];
-    to[i] = to[j];
-    to[j] = swap;
+    int swap = list[i];
+    list[i] = list[j];
+    list[j] = swap;
   }
+}
+
+/* Class k's samples in an epoch: n of the labelled divided, the rest going round from epoch to epoch. */
+static int quota(const rl_loader *l, int k, int64_t epoch, int labelled) {
+  return labelled / l->present + ((k + epoch) % l->present < labelled % l->present);
+}
+
+/* Per class an endless row of permutations is cut into epochs, so all of its images come equally often. */
+static int *take_class(rl_loader *l, int k, int64_t epoch, int labelled, int *to) {
+  const int *rows = l->by_class + l->class_first[k];
+  int m = l->class_first[k + 1] - l->class_first[k], n = quota(l, k, epoch, labelled);
+  int64_t at = epoch / l->present * (labelled % l->present) + epoch * (labelled / l->present);
+  for (int64_t e = epoch - epoch % l->present; e < epoch; e++)
+    at += (k + e) % l->present < labelled % l->present;
+  for (int i = 0; i < n; i++, at++) {
+    if (i == 0 || at % m == 0) {
+      memcpy(l->scratch, rows, (size_t)m * sizeof *rows);
+      shuffle(l, l->scratch, m, (uint32_t)(at / m), UINT32_MAX - 1 - (uint32_t)k);
+    }
+    *to++ = l->scratch[at % m];
+  }
+  return to;
+}
+
+static void make_order(rl_loader *l, int64_t epoch) {
+  int *to = l->order[epoch & 1];
+  if (l->order_epoch[epoch & 1] == epoch) return;
+  if (l->o.balance) {
+    int labelled = l->class_first[l->present], *end = to;
+    for (int k = 0; k < l->present; k++) end = take_class(l, k, epoch, labelled, end);
+    memcpy(end, l->by_class + labelled, (size_t)(l->n - labelled) * sizeof *end);
+  } else {
+    memcpy(to, l->rows, (size_t)l->n * sizeof *to);
+  }
+  if (l->o.shuffle || l->o.balance) shuffle(l, to, l->n, (uint32_t)epoch, UINT32_MAX);
   l->order_epoch[epoch & 1] = epoch;
 }
 
@@ -105,12 +143,24 @@ static rl_status fit(const rl_loader *l, rl_image *m, int channels, bool nearest
   return s;
 }
 
-static rl_status prepare(const rl_loader *l, const rl_row *r,
-                         uint8_t *to) { /* what does not change with the epoch */
+static rl_status prepare_map(const rl_loader *l, int row, const rl_image *size, uint8_t *to) {
+  const rl_row *r = &l->m->row[row];
+  rl_image part;
+  if (l->o.gaze != RL_GAZE_NONE)
+    return rl_fixations_map(l->o.fixations, row, l->o.gaze, l->o.sigma, size->width, size->height, l->o.width,
+                            l->o.height, to);
+  if (r->saliency[0] == '\0') return RL_OK;
+  RL_TRY(read_part(l, r->saliency, size, "saliency map", &part));
+  return fit(l, &part, 1, false, to);
+}
+
+static rl_status prepare(const rl_loader *l, int row, uint8_t *to) { /* what does not change with the epoch */
+  const rl_row *r = &l->m->row[row];
   rl_image m = {0}, part;
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
   RL_TRY(read_part(l, r->file, NULL, "image", &m));
   rl_image size = m; /* width and height only */
+  int sides[2] = {m.width, m.height};
   RL_TRY(fit(l, &m, l->o.channels, false, to));
   to += pixels * (size_t)l->o.channels;
   if (l->masks && r->mask[0] != '\0') {
@@ -118,10 +168,8 @@ static rl_status prepare(const rl_loader *l, const rl_row *r,
     RL_TRY(fit(l, &part, 1, true, to));
   }
   if (l->masks) to += pixels;
-  if (l->saliency && r->saliency[0] != '\0') {
-    RL_TRY(read_part(l, r->saliency, &size, "saliency map", &part));
-    RL_TRY(fit(l, &part, 1, false, to));
-  }
+  if (l->maps > 0) RL_TRY(prepare_map(l, row, &size, to));
+  memcpy(to + pixels * (size_t)l->maps, sides, sizeof sides);
   return RL_OK;
 }
 
@@ -143,23 +191,42 @@ static bool remember(rl_loader *l, int row, uint8_t *bytes) { /* false: it stays
   return fits;
 }
 
-static void finish(const rl_loader *l, uint32_t epoch, const uint8_t *bytes, slot *s) { /* the random part */
+static bool has_map(const rl_loader *l, int row) {
+  if (l->o.gaze == RL_GAZE_NONE) return l->m->row[row].saliency[0] != '\0';
+  return l->o.fixations->first[row + 1] > l->o.fixations->first[row];
+}
+
+static void finish_maps(const rl_loader *l, const rl_view *v, const uint8_t *bytes, slot *s) {
+  size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
+  bool any = false;
+  if (l->maps > 0 && !has_map(l, s->row)) memset(s->saliency, 0, pixels * (size_t)l->maps * sizeof(float));
+  for (int k = 0; k < l->maps && has_map(l, s->row); k++)
+    any |= rl_view_saliency(v, bytes + (size_t)k * pixels, l->o.width, l->o.height,
+                            s->saliency + (size_t)k * pixels);
+  s->has_saliency = any;
+}
+
+static void finish(const rl_loader *l, int64_t position, const uint8_t *bytes,
+                   slot *s) { /* the random part */
   const rl_row *r = &l->m->row[s->row];
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
-  rl_view v = rl_augment_draw(&l->o.augment, l->o.seed, epoch, (uint32_t)s->row, l->o.width, l->o.height);
+  int sides[2];
+  uint32_t sample =
+      (uint32_t)(l->o.balance ? position % l->n : s->row); /* a balanced row comes several times */
+  rl_view v =
+      rl_augment_draw(&l->o.augment, l->o.seed, (uint32_t)(position / l->n), sample, l->o.width, l->o.height);
   rl_view_image(&v, bytes, l->o.width, l->o.height, l->o.channels, l->o.mean, l->o.std, s->image);
   bytes += pixels * (size_t)l->o.channels;
   s->has_mask = l->masks && r->mask[0] != '\0';
-  s->has_saliency = l->saliency && r->saliency[0] != '\0';
   if (s->has_mask)
     rl_view_mask(&v, bytes, l->o.width, l->o.height, s->mask);
   else if (l->masks)
     memset(s->mask, 0, pixels * sizeof(float));
   if (l->masks) bytes += pixels;
-  if (s->has_saliency)
-    s->has_saliency = rl_view_saliency(&v, bytes, l->o.width, l->o.height, s->saliency);
-  else if (l->saliency)
-    memset(s->saliency, 0, pixels * sizeof(float));
+  finish_maps(l, &v, bytes, s);
+  memcpy(sides, bytes + pixels * (size_t)l->maps, sizeof sides);
+  s->placed =
+      (rl_placed){v, (double)l->o.width / sides[0], (double)l->o.height / sides[1], sides[0], sides[1]};
 }
 
 static void process(rl_loader *l, int64_t position, slot *s) {
@@ -168,11 +235,11 @@ static void process(rl_loader *l, int64_t position, slot *s) {
   s->status = RL_OK;
   if (have == NULL) {
     s->status = rl_mem_alloc(&fresh, l->sample_bytes);
-    if (s->status == RL_OK) s->status = prepare(l, &l->m->row[s->row], fresh);
+    if (s->status == RL_OK) s->status = prepare(l, s->row, fresh);
     have = fresh;
   }
   if (s->status == RL_OK)
-    finish(l, (uint32_t)(position / l->n), have, s);
+    finish(l, position, have, s);
   else
     snprintf(s->text, sizeof s->text, "%s", rl_error_text());
   if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh)))
@@ -262,10 +329,21 @@ static rl_status check_options(const rl_loader_options *o) {
                    RL_LOADER_THREADS_MAX);
   for (int i = 0; i < o->channels; i++)
     if (!(o->std[i] > 0)) return rl_fail(RL_EARG, "loader: std = %g is not positive", o->std[i]);
+  if (o->gaze != RL_GAZE_NONE && o->fixations == NULL)
+    return rl_fail(RL_EARG, "loader: saliency maps from fixations need the fixations");
+  if (o->gaze >= RL_GAZE_DURATION && !o->fixations->has_duration)
+    return rl_fail(RL_EARG, "loader: saliency by duration needs the column duration in \"%s/fixations.csv\"",
+                   o->fixations->m->dir);
+  if (o->gaze == RL_GAZE_THIRDS && !o->fixations->has_onset)
+    return rl_fail(RL_EARG, "loader: saliency in thirds needs the column onset in \"%s/fixations.csv\"",
+                   o->fixations->m->dir);
+  if (!(o->sigma >= 0 && o->sigma <= 1e6))
+    return rl_fail(RL_EARG, "loader: sigma = %g is not between 0 and 1e6 pixels", o->sigma);
   return rl_augment_check(&o->augment);
 }
 
 static rl_status choose_rows(rl_loader *l) {
+  bool maps = false;
   l->rows = malloc((size_t)l->m->rows * sizeof *l->rows);
   if (l->rows == NULL) return rl_fail(RL_ENOMEM, "loader: no memory");
   for (int i = 0; i < l->m->rows; i++) {
@@ -273,11 +351,32 @@ static rl_status choose_rows(rl_loader *l) {
     if (l->o.split != RL_SPLIT_NONE && r->split != l->o.split) continue;
     l->rows[l->n++] = i;
     l->masks = l->masks || r->mask[0] != '\0';
-    l->saliency = l->saliency || r->saliency[0] != '\0';
+    maps = maps || has_map(l, i);
   }
+  if (maps) l->maps = l->o.gaze == RL_GAZE_NONE ? 1 : rl_gaze_maps(l->o.gaze);
   if (l->n > 0) return RL_OK;
   return rl_fail(RL_EARG, "loader: no row of \"%s\" is in split \"%s\"; fill the manifest's column split",
                  l->m->dir, rl_split_name(l->o.split));
+}
+
+static rl_status
+sort_classes(rl_loader *l) { /* only classes with rows in the split get a number in `present` */
+  l->by_class = malloc((size_t)l->n * sizeof *l->by_class);
+  l->scratch = malloc((size_t)l->n * sizeof *l->scratch);
+  l->class_first = calloc((size_t)l->m->classes + 1, sizeof *l->class_first);
+  if (l->by_class == NULL || l->scratch == NULL || l->class_first == NULL)
+    return rl_fail(RL_ENOMEM, "loader: no memory");
+  int at = 0;
+  for (int k = 0; k <= l->m->classes; k++) {
+    int wanted = k < l->m->classes ? k : -1, before = at;
+    for (int i = 0; i < l->n; i++)
+      if (l->m->row[l->rows[i]].class == wanted) l->by_class[at++] = l->rows[i];
+    if (wanted >= 0 && at > before) l->class_first[++l->present] = at;
+  }
+  if (l->present > 0) return RL_OK;
+  return rl_fail(RL_EARG,
+                 "loader: balance = true, but no row of split \"%s\" has a label; fill the column label",
+                 rl_split_name(l->o.split));
 }
 
 static rl_status alloc_slot(rl_loader *l, slot *s) {
@@ -286,7 +385,7 @@ static rl_status alloc_slot(rl_loader *l, slot *s) {
   s->ready = -1;
   rl_status st = rl_mem_alloc(&p[0], pixels * (size_t)l->o.channels);
   if (st == RL_OK && l->masks) st = rl_mem_alloc(&p[1], pixels);
-  if (st == RL_OK && l->saliency) st = rl_mem_alloc(&p[2], pixels);
+  if (st == RL_OK && l->maps > 0) st = rl_mem_alloc(&p[2], pixels * (size_t)l->maps);
   s->image = p[0], s->mask = p[1], s->saliency = p[2];
   return st;
 }
@@ -294,8 +393,8 @@ static rl_status alloc_slot(rl_loader *l, slot *s) {
 static rl_status alloc_all(rl_loader *l) {
   int ahead = l->o.threads == 0 ? 1 : l->o.batch + 2 * l->o.threads;
   l->window = ahead < l->n ? ahead : l->n;
-  l->sample_bytes =
-      (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->saliency);
+  l->sample_bytes = (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->maps) +
+                    2 * sizeof(int);
   l->slots = calloc((size_t)l->window, sizeof *l->slots);
   l->bad = calloc((size_t)l->n / 100 + 2, sizeof *l->bad);
   l->cache = calloc((size_t)l->m->rows, sizeof *l->cache);
@@ -312,6 +411,8 @@ static rl_status alloc_all(rl_loader *l) {
 rl_status rl_loader_open(rl_loader **out, const rl_manifest *m, const rl_loader_options *o) {
   *out = NULL;
   RL_TRY(check_options(o));
+  if (o->fixations != NULL && o->fixations->m != m)
+    return rl_fail(RL_EARG, "loader: the fixations are of another data set");
   rl_loader *l = calloc(1, sizeof *l);
   if (l == NULL) return rl_fail(RL_ENOMEM, "loader: no memory");
   l->m = m;
@@ -322,6 +423,7 @@ rl_status rl_loader_open(rl_loader **out, const rl_manifest *m, const rl_loader_
   pthread_cond_init(&l->work, NULL);
   pthread_cond_init(&l->done, NULL);
   rl_status s = choose_rows(l);
+  if (s == RL_OK && l->o.balance) s = sort_classes(l);
   if (s == RL_OK) s = alloc_all(l);
   if (s != RL_OK) {
     rl_loader_close(&l);
@@ -337,13 +439,16 @@ static void free_all(rl_loader *l) {
   for (int i = 0; l->slots != NULL && i < l->window; i++) {
     rl_mem_free(l->slots[i].image, pixels * (size_t)l->o.channels);
     rl_mem_free(l->slots[i].mask, pixels);
-    rl_mem_free(l->slots[i].saliency, pixels);
+    rl_mem_free(l->slots[i].saliency, pixels * (size_t)l->maps);
   }
   for (int i = 0; l->cache != NULL && i < l->m->rows; i++) rl_mem_free(l->cache[i], l->sample_bytes);
   free(l->slots);
   free(l->bad);
   free(l->cache);
   free(l->rows);
+  free(l->by_class);
+  free(l->class_first);
+  free(l->scratch);
   free(l->order[0]);
   free(l->order[1]);
 }
@@ -368,7 +473,7 @@ void rl_loader_close(rl_loader **at) {
 
 int rl_loader_samples(const rl_loader *l) { return l->n; }
 bool rl_loader_has_masks(const rl_loader *l) { return l->masks; }
-bool rl_loader_has_saliency(const rl_loader *l) { return l->saliency; }
+int rl_loader_maps(const rl_loader *l) { return l->maps; }
 
 int rl_loader_upcoming(const rl_loader *l) {
   int left = l->n - l->index;
@@ -397,11 +502,14 @@ static void copy_out(const rl_loader *l, const slot *s, rl_batch *b, int i) {
     b->has_mask[i] = s->has_mask;
   }
   if (b->saliency != NULL) {
-    memcpy(b->saliency + (size_t)i * pixels, s->saliency, pixels * sizeof(float));
+    size_t maps = pixels * (size_t)l->maps;
+    memcpy(b->saliency + (size_t)i * maps, s->saliency, maps * sizeof(float));
     b->has_saliency[i] = s->has_saliency;
   }
   b->row[i] = s->row;
   b->label[i] = l->m->row[s->row].class;
+  b->has_label[i] = b->label[i] >= 0;
+  if (b->placed != NULL) b->placed[i] = s->placed;
 }
 
 rl_status rl_loader_next(rl_loader *l, rl_batch *b, int *n) {

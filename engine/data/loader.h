@@ -1,10 +1,11 @@
 /* loader.h: batches of decoded images, prepared ahead of training by threads of its own. Order and random
-** draws are functions of (seed, epoch, row) alone, so batches do not depend on the number of threads, and a
-** cursor restores them exactly. One consumer: every call but the threads' own work comes from one thread. */
+** draws are functions of (seed, epoch, row) alone (balanced: of seed, epoch, place in it), so batches do not
+** depend on the number of threads, and a cursor restores them exactly. One consumer: every call but the threads' own work comes from one thread. */
 #ifndef RL_DATA_LOADER_H
 #define RL_DATA_LOADER_H
 
 #include "data/augment.h"
+#include "data/fixations.h"
 #include "data/manifest.h"
 
 #define RL_LOADER_THREADS_MAX 16
@@ -13,22 +14,35 @@ typedef struct rl_loader_options {
   int split; /* RL_SPLIT_NONE: all rows */
   int batch, height, width, channels;
   bool shuffle, drop_last; /* drop_last: no smaller batch at the end of an epoch */
+  bool balance;  /* each class equally often; an epoch is as long as without, and shuffled. Rows without label
+                ** come once */
   bool skip_bad; /* unreadable files are counted and left out, up to 1 % of the rows; else they fail */
   rl_augment augment;
   uint64_t seed;
   int threads;        /* 0: the calling thread decodes */
   size_t cache_bytes; /* decoded and resized bytes that are kept between epochs, at most */
   double mean[3], std[3];
+  const rl_fixations *fixations; /* of the same manifest, or NULL; must outlive the loader */
+  rl_gaze_weight gaze;           /* saliency maps from fixations in place of the manifest's */
+  double sigma;                  /* of them, in pixels of the image files; 0: 1/25 of the longer side */
 } rl_loader_options;
 
 typedef struct rl_loader rl_loader;
 
+typedef struct rl_placed { /* how fixations of an image file come to lie in its sample */
+  rl_view view;
+  double scale_x, scale_y; /* from pixels of the file to pixels of the sample, before the view */
+  int width, height;       /* of the file */
+} rl_placed;
+
 typedef struct rl_batch {           /* buffers of the caller's, for `batch` samples */
   float *image;                     /* N x H x W x C in memory */
-  float *mask, *saliency;           /* N x H x W, or NULL: not wanted */
+  float *mask, *saliency;           /* N x H x W, N x maps x H x W, or NULL: not wanted */
   int64_t *label;                   /* class from 0; -1 where there is none */
   int64_t *row;                     /* of the manifest, from 0 */
   uint8_t *has_mask, *has_saliency; /* with mask, saliency */
+  uint8_t *has_label;
+  rl_placed *placed; /* or NULL: not wanted */
 } rl_batch;
 
 /* The manifest stays the caller's and must outlive the loader. */
@@ -38,7 +52,7 @@ void rl_loader_close(rl_loader **l); /* takes NULL; waits for its threads */
 int rl_loader_samples(const rl_loader *l);  /* of an epoch */
 int rl_loader_upcoming(const rl_loader *l); /* at most so many samples come next; 0 at the end of an epoch */
 bool rl_loader_has_masks(const rl_loader *l); /* any row of the split */
-bool rl_loader_has_saliency(const rl_loader *l);
+int rl_loader_maps(const rl_loader *l);       /* saliency maps of a sample: 0, 1, or 3 thirds */
 
 /* Fills up to `batch` samples; *n of them. *n = 0 ends the epoch, and the cursor then stands at the next
 ** one. */

@@ -5,17 +5,12 @@
 #ifndef RL_DATA_PHANTOM_H
 #define RL_DATA_PHANTOM_H
 
-#include "rille.h"
+#include "data/gaze.h"
 
 #define RL_PHANTOM_CLASSES      3
 #define RL_PHANTOM_MAX_FIXATION 64
 #define RL_PHANTOM_MIN_SIZE     16
 #define RL_PHANTOM_MAX_SIZE     2048
-
-typedef struct rl_fixation {
-  double x, y;                /* pixels, 0 at the left or upper edge of the first one */
-  double onset_s, duration_s; /* seconds since the picture appeared */
-} rl_fixation;
 
 typedef struct rl_phantom {
   int label; /* 0, 1, 2; patient mod 3 */

@@ -1,9 +1,12 @@
 -- Loaders: batches of a data set, decoded ahead of training by threads of the engine's own.
 --
 -- A batch is a table: image N x C x H x W (f32, 0 to 1 before normalisation, channels-last in memory);
--- label N (i64, positions in set.classes, 0 where there is none), index N (i64, rows of the set); file, a
--- list of N names; where the split has any: mask and saliency N x 1 x H x W (f32; a mask is 0 or 1, a map
--- sums to 1, both are 0 where a row has none), has_mask and has_saliency N (bool).
+-- label N (i64, positions in set.classes, 0 where there is none), has_label N (bool), index N (i64, rows of
+-- the set); file, a list of N names; where the split has any: mask and saliency N x 1 x H x W (f32; a mask is
+-- 0 or 1, a map sums to 1, both are 0 where a row has none), has_mask and has_saliency N (bool). Maps in
+-- thirds are N x 3 x H x W; each sums to 1, or is 0 where nobody looked in that third. With fixations = true,
+-- fixations: N lists of { x, y, onset, duration, subject }, pixels of the sample (0 <= x < W) and seconds,
+-- moved as the image was; those that a crop cut off are left out.
 local core = require "rille.core"._data
 local check = require "rille.util.check"
 
@@ -17,15 +20,24 @@ local DEFAULTS = {
   size = 128,        -- pixels, or { height, width }
   channels = 1,      -- 3: grey is repeated; 1: colour is averaged
   shuffle = false,   -- another order in each epoch, from (seed, epoch)
+  balance = false,   -- each class equally often: an epoch is as long, small classes repeat, shuffled;
+                     -- rows without a label come once
   drop_last = false, -- leave out a smaller last batch
   augment = false,   -- { flip = 0.5, rotate = 5, crop = 0.1, brightness = 0.1, contrast = 0.1 }
   seed = 1,
   threads = 2,       -- 0: decode in the calling thread; the batches are the same
   on_bad = "stop",   -- or "skip": unreadable files are left out and listed, up to 1 % (at least one)
   mean = 0, std = 1, -- numbers, or one per channel
+  saliency = false,  -- default: the set's; "file": the manifest's maps; from fixations.csv: "fixations" (all
+                     -- alike), "duration" (by seconds), "thirds" (three maps, by thirds of the viewing time)
+  sigma = false,     -- of maps from fixations, in pixels of the image files; default: the set's, or 1/25 of
+                     -- the longer side
+  fixations = false, -- true: batches carry them
   cache = 2 ^ 30,    -- bytes of decoded images kept between epochs; 0: none
 }
 local AUGMENT = { flip = 0, rotate = 0, crop = 0, brightness = 0, contrast = 0 }
+
+Loader.SALIENCY = { "file", "fixations", "duration", "thirds" }
 
 local function pair(v) -- height, width
   if type(v) == "table" then return v[1], v[2] or v[1] end
@@ -48,15 +60,20 @@ function Loader.new(set, opts)
   local a = check.options("data.loader: augment", o.augment or nil, AUGMENT)
   check.word("data.loader", "on_bad", o.on_bad, { "stop", "skip" })
   if a.flip == true then a.flip = 0.5 end
+  local saliency = o.saliency or set.saliency or "file"
+  check.word("data.loader", "saliency", saliency, Loader.SALIENCY)
   local height, width = pair(o.size)
   local flat = {
     split = o.split or nil, batch = o.batch, height = height, width = width, channels = o.channels,
     shuffle = o.shuffle, drop_last = o.drop_last, skip_bad = o.on_bad == "skip", threads = o.threads,
     seed = o.seed, cache = o.cache or 0, mean = triple("mean", o.mean), std = triple("std", o.std),
+    balance = o.balance, saliency = saliency, sigma = o.sigma or set.sigma or 0,
     flip = a.flip, rotate = a.rotate, crop = a.crop, brightness = a.brightness, contrast = a.contrast,
   }
-  local self = { set = set, handle = core.loader(set.manifest, flat), shape = { o.channels, height, width },
-    batch = o.batch, drop_last = o.drop_last }
+  local fixations = (o.fixations or saliency ~= "file") and set:gaze() or nil
+  local self = { set = set, handle = core.loader(set.manifest, flat, fixations),
+    shape = { o.channels, height, width }, batch = o.batch, drop_last = o.drop_last,
+    fixations = o.fixations }
   self.samples = self.handle:samples()
   return setmetatable(self, Loader)
 end
@@ -64,7 +81,7 @@ end
 ---The next batch, or nil once at the end of each epoch; the call after that begins the next one.
 function Loader:next()
   self.resumed = false
-  return self.handle:next(self.shape[1], self.shape[2], self.shape[3])
+  return self.handle:next(self.shape[1], self.shape[2], self.shape[3], self.fixations)
 end
 
 ---Iterate over epoch `e` from its start; right after restore() of a state in epoch `e`, from there on.

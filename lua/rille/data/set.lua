@@ -13,8 +13,42 @@ Set.__index = Set
 function Set.new(dir, opts)
   local manifest = core.open(dir, opts.classes or nil, opts.leave_out or nil)
   local info = manifest:info()
-  return setmetatable(
-    { dir = dir, manifest = manifest, classes = info.classes, columns = info.columns, n = info.rows }, Set)
+  return setmetatable({ dir = dir, manifest = manifest, classes = info.classes, columns = info.columns,
+    n = info.rows, saliency = opts.saliency or nil, sigma = opts.sigma or nil }, Set)
+end
+
+---The engine's fixations, read from fixations.csv when they are first wanted.
+---
+---Raises: `fixations: "DIR/fixations.csv":LINE:COLUMN: ...` for whatever is wrong.
+function Set:gaze()
+  self.handle = self.handle or core.fixations(self.manifest)
+  return self.handle
+end
+
+---Whether fixations.csv lies beside the manifest.
+---@return boolean
+function Set:has_fixations()
+  local f = io.open(self.dir .. "/fixations.csv", "rb")
+  if f then f:close() end
+  return f ~= nil
+end
+
+---Where people looked at an image: in pixels of its file and seconds, in the file's order.
+---@param index integer row, from 1
+---@return { x: number, y: number, onset: number?, duration: number?, subject: string }[]
+function Set:fixations(index) return self:gaze():of(index) end
+
+---Weights by class for a loss, inverse to their frequency: rows / (classes * rows of the class); 0 for a
+---class without rows.
+---@param split? "train"|"val"|"test"
+---@return number[] by position, as `classes`
+function Set:class_weights(split)
+  local counts, labelled, out = self:class_counts(split), 0, {}
+  for k = 1, #self.classes do labelled = labelled + counts[k] end
+  for k = 1, #self.classes do
+    out[k] = counts[k] > 0 and labelled / (#self.classes * counts[k]) or 0
+  end
+  return out
 end
 
 ---Number of rows of a split, or of all.
