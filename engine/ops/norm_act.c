@@ -13,7 +13,7 @@
 #define BLOCK  32768 /* elements of a block, at least */
 #define ROWS   64    /* rows of a block, at least */
 #define TILE   16384 /* elements that stay in the second cache while several gradients are looked at */
-#define BLOCKS 64    /* partial sums at most */
+#define BLOCKS 16    /* partial sums at most */
 
 typedef struct lane { /* one cotangent's tensors */
   rl_rows v, dx, dres;
