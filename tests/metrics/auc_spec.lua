@@ -50,6 +50,7 @@ describe("auc", function()
     local r = metrics.one_vs_rest(p, { 1, 2, 3, 2, 3 })
     assert.is_close({ 1, 2 / 3, 1 }, r.per_class, 1e-12)
     assert.is_close((1 + 2 / 3 + 1) / 3, r.macro, 1e-12)
+    assert.is_close(0.8666666666666668, r.weighted, 1e-12)
     local flat, one_hot = p:reshape({ -1 }):tolist(), {}
     for i, k in ipairs { 1, 2, 3, 2, 3 } do
       for c = 1, 3 do one_hot[3 * (i - 1) + c] = c == k end

@@ -35,4 +35,24 @@ describe("maps", function()
     assert.error_matches(function() metrics.cc(g, rl.zeros { 1, 1, 3, 2 }) end,
       "metrics.cc: 1x1x2x2 against 1x1x3x2")
   end)
+  it("has the benchmark's KLD and SIM (numpy 2)", function()
+    local q, t = {}, {}
+    for i = 1, 42 do q[i], t[i] = ((i * 37 + 3) % 41) / 41 + 0.1, (i * 29 % 43 / 43) ^ 2 end
+    local f64 = { dtype = "f64" }
+    q, t = rl.tensor(q, f64):reshape { 1, 6, 7 }, rl.tensor(t, f64):reshape { 1, 6, 7 }
+    assert.is_close({ 0.6212286127613887 }, metrics.kld(q, t), 1e-12)
+    assert.is_close({ 0.5482804645882138 }, metrics.sim(q, t), 1e-12)
+    assert.is_close(metrics.kld(q, t), metrics.kld(q * 5, t * 2), 1e-12)
+    assert.is_close(metrics.sim(q, t), metrics.sim(q * 5 + 1, t * 2 - 3), 1e-12)
+    assert.is_close({ { 0 }, { 1 } }, { metrics.kld(t, t), metrics.sim(t, t) }, 1e-12)
+  end)
+  it("has no SIM of a constant map, no KLD of a zero map", function()
+    local even, zero = rl.ones { 1, 1, 2, 2 }, rl.zeros { 1, 1, 2, 2 }
+    assert.same({ { false }, { false } }, { metrics.sim(even, g), metrics.sim(g, even) })
+    assert.same({ { false }, { false } }, { metrics.kld(zero, g), metrics.kld(g, zero) })
+    -- eps keeps it finite where q has nothing: 0.3 ln(0.3/eps) + 0.4 ln(0.4/eps) + ..
+    local want = 0.1 * math.log(0.1 / 0.5) + 0.2 * math.log(0.2 / 0.5)
+      + 0.3 * math.log(0.3 / 2.2204e-16) + 0.4 * math.log(0.4 / 2.2204e-16)
+    assert.is_close({ want }, metrics.kld(map { 1, 1, 0, 0 }, g), 1e-6)
+  end)
 end)

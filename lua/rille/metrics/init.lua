@@ -4,7 +4,8 @@
 
 local metrics = {}
 
-for _, file in ipairs { "auc", "classes", "maps", "statistics" } do
+for _, file in ipairs { "auc", "classes", "findings", "fixations", "maps", "masks", "paired", "quality",
+  "shuffled", "statistics", "surfaces" } do
   for name, f in pairs(require("rille.metrics." .. file)) do metrics[name] = f end
 end
 

@@ -2,6 +2,7 @@
 
 local check = require "rille.util.check"
 local random = require "rille.util.random"
+local values = require "rille.metrics.values"
 
 local statistics = {}
 
@@ -11,20 +12,6 @@ local function defined(list)
     if v and v == v then out[#out + 1] = v else left_out = left_out + 1 end
   end
   return out, left_out
-end
-
-local function mean(list)
-  local sum = 0
-  for _, v in ipairs(list) do sum = sum + v end
-  return sum / #list
-end
-
--- Linear interpolation between order statistics, as numpy's percentile does.
-local function quantile(sorted, q)
-  local at = 1 + q * (#sorted - 1)
-  local i = math.floor(at)
-  local next_one = sorted[math.min(i + 1, #sorted)]
-  return sorted[i] + (at - i) * (next_one - sorted[i])
 end
 
 ---Mean, median, standard deviation (n - 1; nil for one value) of the values that are defined; `undefined`
@@ -37,7 +24,7 @@ function statistics.summary(list)
   local out = { n = #v, undefined = left_out }
   if #v == 0 then return out end
   table.sort(v)
-  out.mean, out.median, out.min, out.max = mean(v), quantile(v, 0.5), v[1], v[#v]
+  out.mean, out.median, out.min, out.max = values.mean(v), values.quantile(v, 0.5), v[1], v[#v]
   if #v > 1 then
     local sum = 0
     for _, x in ipairs(v) do sum = sum + (x - out.mean) ^ 2 end
@@ -77,9 +64,24 @@ function statistics.bootstrap(n, statistic, opts)
   out.samples = #drawn
   if #drawn > 0 then
     table.sort(drawn)
-    out.low, out.high = quantile(drawn, (1 - o.level) / 2), quantile(drawn, (1 + o.level) / 2)
+    out.low, out.high = values.quantile(drawn, (1 - o.level) / 2), values.quantile(drawn, (1 + o.level) / 2)
   end
   return out
+end
+
+---The same resampling for statistics that take how often each case was drawn: those of sorted data, which
+---then need no new sort.
+---@param n integer number of cases
+---@param statistic fun(times: integer[]): number?
+---@param opts? { samples: integer, level: number, seed: integer }
+---@return { value: number?, low: number?, high: number?, samples: integer }
+function statistics.bootstrap_counts(n, statistic, opts)
+  return statistics.bootstrap(n, function(places)
+    local times = {}
+    for i = 1, n do times[i] = 0 end
+    for _, i in ipairs(places) do times[i] = times[i] + 1 end
+    return statistic(times)
+  end, opts)
 end
 
 ---Interval of the mean of a list; undefined entries are left out before.
@@ -101,11 +103,7 @@ end
 ---@param opts? { samples: integer, level: number, seed: integer }
 ---@return { value: number?, low: number?, high: number?, samples: integer, n: integer }
 function statistics.bootstrap_difference(a, b, opts)
-  if #a ~= #b then error(("metrics.bootstrap_difference: %d values against %d"):format(#a, #b), 2) end
-  local d = {}
-  for i = 1, #a do
-    if a[i] and b[i] and a[i] == a[i] and b[i] == b[i] then d[#d + 1] = a[i] - b[i] end
-  end
+  local d = values.differences("metrics.bootstrap_difference", a, b)
   local out = statistics.bootstrap_mean(d, opts)
   out.n = #d
   return out

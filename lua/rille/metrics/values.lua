@@ -46,6 +46,52 @@ function values.positives(who, x)
   return out
 end
 
+---Scores and who is positive, of equal length.
+---@return number[] scores, boolean[] positive
+function values.two_classes(who, scores, labels)
+  local s, positive = values.flat(who, scores), values.positives(who, labels)
+  if #s ~= #positive then error(("%s: %d values against %d"):format(who, #s, #positive), 3) end
+  return s, positive
+end
+
+---@return string? fault which score is NaN, if one is
+function values.not_numbers(scores)
+  for i, s in ipairs(scores) do
+    if s ~= s then return ("score %d is not a number"):format(i) end
+  end
+end
+
+---a[i] - b[i] where both are defined (neither false nor NaN), and how many pairs were left out.
+---@return number[] differences, integer undefined
+function values.differences(who, a, b)
+  if #a ~= #b then error(("%s: %d values against %d"):format(who, #a, #b), 3) end
+  local d = {}
+  for i = 1, #a do
+    local v = a[i] and b[i] and a[i] - b[i]
+    if v and v == v then d[#d + 1] = v end
+  end
+  return d, #a - #d
+end
+
+---@param list number[] not empty
+---@return number
+function values.mean(list)
+  local sum = 0
+  for _, v in ipairs(list) do sum = sum + v end
+  return sum / #list
+end
+
+---Linear interpolation between order statistics, as numpy's percentile does.
+---@param sorted number[] rising, not empty
+---@param q number in [0, 1]
+---@return number
+function values.quantile(sorted, q)
+  local at = 1 + q * (#sorted - 1)
+  local i = math.floor(at)
+  local next_one = sorted[math.min(i + 1, #sorted)]
+  return next_one == sorted[i] and next_one or sorted[i] + (at - i) * (next_one - sorted[i])
+end
+
 ---Labels that are whole numbers in 1 .. classes.
 function values.labels(who, x, classes)
   local out = {}

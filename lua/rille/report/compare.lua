@@ -7,22 +7,10 @@ local gates = require "rille.report.gates"
 local html = require "rille.report.html"
 local page = require "rille.report.page"
 local read = require "rille.report.read"
+local student = require "rille.metrics.student"
 local summary = require "rille.report.summary"
 
 local compare = {}
-
--- Two-sided 95 % quantiles of Student's t for 1 to 10, 12, 15, 20 and 30 degrees of freedom.
-local T95 = { { 1, 12.706 }, { 2, 4.303 }, { 3, 3.182 }, { 4, 2.776 }, { 5, 2.571 }, { 6, 2.447 },
-  { 7, 2.365 }, { 8, 2.306 }, { 9, 2.262 }, { 10, 2.228 },
-  { 12, 2.179 }, { 15, 2.131 }, { 20, 2.086 }, { 30, 2.042 } }
-
-local function quantile(degrees)
-  local t = T95[1][2]
-  for _, pair in ipairs(T95) do
-    if pair[1] <= degrees then t = pair[2] end -- between two rows the wider one
-  end
-  return t
-end
 
 local function flatten(out, path, v)
   local is_map = type(v) == "table" and next(v) ~= nil and #v == 0
@@ -152,7 +140,7 @@ local function differences(groups, keys)
     for _, key in ipairs(base and keys or {}) do
       local list = paired(base, g, key)
       local mean, std = compare.spread(list)
-      local reach = std and quantile(#list - 1) * std / math.sqrt(#list)
+      local reach = std and student.quantile_above(0.025, #list - 1) * std / math.sqrt(#list)
       if mean then
         rows[#rows + 1] = { table.concat(g.cells, ", "), figures.name(key), #list, format.metric(mean),
           reach and format.interval { mean - reach, mean + reach } or "" }

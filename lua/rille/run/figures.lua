@@ -1,6 +1,6 @@
 -- metrics.json: what a run reached on a split, with bootstrap intervals, beside answers that need no
 -- learning.
-local ranks = require "rille.run.ranks"
+local ranks = require "rille.metrics.ranks"
 local rl = require "rille"
 local scores = require "rille.run.scores"
 
@@ -10,11 +10,6 @@ local MAPS = { "cc", "hs", "kl" }
 local POINTS = 200 -- of a ROC curve, at most about
 
 local function interval(b) return b.low and { b.low, b.high } or nil end
-
--- Interval of a statistic of images that count times[i] times.
-local function resampled(n, statistic)
-  return rl.metrics.bootstrap(n, function(places) return statistic(ranks.times(places, n)) end)
-end
 
 -- One-vs-rest problems of labelled rows.
 local function problems_of(rows, classes)
@@ -58,8 +53,7 @@ local function curves(out, problems, areas, classes)
     if areas.per_class[k] then
       local curve = thinned(rl.metrics.roc(problems[k].scores, problems[k].is_positive))
       curve.auc = areas.per_class[k]
-      curve.interval = interval(resampled(#problems[k].order,
-        function(t) return ranks.area(problems[k], t) end))
+      curve.interval = interval(rl.metrics.auc_interval(problems[k].scores, problems[k].is_positive))
       out.roc[name], out.metrics.auc[name] = curve, curve.auc
     end
   end
@@ -72,7 +66,9 @@ local function classification(out, all, classes)
   local areas, problems = rl.metrics.one_vs_rest(scores.column(rows, "p"), labels), problems_of(rows, classes)
   m.auc_macro, m.auc_micro, m.accuracy = areas.macro, areas.micro, rl.metrics.accuracy(predicted, labels)
   m.accuracy_interval = interval(rl.metrics.bootstrap_mean(hits(rows)))
-  m.auc_macro_interval = interval(resampled(#rows, function(times) return macro(problems, times) end))
+  m.auc_macro_interval = interval(rl.metrics.bootstrap_counts(#rows, function(times)
+    return macro(problems, times)
+  end))
   out.confusion = rl.metrics.confusion(predicted, labels, #classes)
   local per_class = rl.metrics.precision_recall(out.confusion)
   for _, key in ipairs { "precision", "recall", "f1" } do
@@ -113,7 +109,7 @@ local function beside_classes(out, m, ours, other, name, classes)
   m.auc_macro = rl.metrics.one_vs_rest(scores.column(b, "p"), labels).macro
   m.accuracy = rl.metrics.accuracy(scores.column(b, "predicted"), labels)
   local pa, pb = problems_of(a, classes), problems_of(b, classes)
-  local d = resampled(#a, function(times)
+  local d = rl.metrics.bootstrap_counts(#a, function(times)
     local x, y = macro(pa, times), macro(pb, times)
     return x and y and x - y
   end)
