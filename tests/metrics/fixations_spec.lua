@@ -89,6 +89,17 @@ describe("fixations", function()
     assert.same({ false }, metrics.information_gain(q, { {} }, baseline))
     assert.same({ false }, metrics.fixation_auc(q, flat))
   end)
+  it("say so too where a pixel is NaN, and nothing about no images", function()
+    local holed, no = rl.cat({ q, q }, { dim = 1 }), rl.zeros { 0, 1, H, W }
+    holed[{ 1, 1, 6, 1 }] = 0 / 0
+    for _, name in ipairs { "nss", "auc_judd", "fixation_auc", "shuffled_auc" } do
+      local r, clean = metrics[name](holed, { looked, others }), metrics[name](q, { others })
+      assert.equal(false, r[1])
+      assert.truthy(r[2] == clean[1] or name == "shuffled_auc" and r[2])
+      assert.same({ {}, {} }, { metrics[name](no, {}), metrics[name](no, no) })
+    end
+    assert.same({}, metrics.information_gain(no, {}, baseline))
+  end)
   it("refuse fixations outside the map, and lists of other length", function()
     assert.error_matches(function() metrics.nss(q, { { { 1, 1 }, { 7, 1 } } }) end,
       "metrics.nss: fixation 2 of image 1 is at 7, 1, outside the map of 6x7")

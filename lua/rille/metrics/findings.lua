@@ -41,7 +41,8 @@ local function interval(who, figure, scores, labels, opts)
   local fault = values.not_numbers(s)
   if fault then return { samples = 0 }, fault end
   local problem = ranks.problem(s, positive)
-  return statistics.bootstrap_counts(#s, function(times) return (figure(problem, times)) end, opts)
+  local out = statistics.bootstrap_counts(#s, function(times) return (figure(problem, times)) end, opts)
+  return out, out.value == nil and select(2, figure(problem)) or nil
 end
 
 ---Percentile interval of the area under the ROC curve, by resampling cases.

@@ -53,11 +53,10 @@ function gaze.read(who, p, list)
     return images.flat(p), places_of_map(list)
   end
   local H, W = p.shape[#p.shape - 1], p.shape[#p.shape]
-  local flat = images.flat(p)
-  if flat.shape[2] ~= H * W then
+  if #p.shape > 4 or #p.shape == 4 and p.shape[2] ~= 1 then
     error(("%s: the maps are %s; they have one channel"):format(who, check.shape_text(p)), 3)
   end
-  return flat, places_of_lists(who, list, p.shape[1], H, W)
+  return images.flat(p), places_of_lists(who, list, p.shape[1], H, W)
 end
 
 local function index(list) return core.tensor(list, { dtype = "i64" }) end

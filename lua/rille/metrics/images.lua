@@ -25,8 +25,9 @@ end
 ---@param x rille.Tensor N x ...
 ---@return rille.Tensor N x pixels, f64, without a graph
 function images.flat(x)
-  local n = x.shape[1]
-  return core.reshape(x:detach():to("f64"), { n, x:numel() // math.max(n, 1) })
+  local pixels = 1
+  for d = 2, #x.shape do pixels = pixels * x.shape[d] end
+  return core.reshape(x:detach():to("f64"), { x.shape[1], pixels })
 end
 
 ---Both as N x pixels in f64.

@@ -13,6 +13,7 @@ local SHAPES = "N x 1 x H x W or N x H x W"
 local function count(who, predicted, truth, o)
   images.same_shape(who, predicted, truth, 2, SHAPES, 4)
   check.number(who, "threshold", o.threshold)
+  if o.empty ~= nil then check.number(who, "empty", o.empty, 0, 1) end
   local p = images.flat(images.foreground(predicted, o.threshold))
   local t = images.flat(images.foreground(truth, o.threshold))
   local all = core.ones(p.shape, { dtype = "f64" })
@@ -49,11 +50,8 @@ local FIGURES = {
 
 local SETTLED = { dice = true, iou = true } -- for two empty masks by the caller
 
-local function options(who, opts, may_settle)
-  local defaults = { threshold = 0.5, ignore_index = check.none, empty = may_settle and check.none or nil }
-  local o = check.options(who, opts, defaults)
-  if o.empty ~= nil then check.number(who, "empty", o.empty, 0, 1) end
-  return o
+local function defaults(may_settle)
+  return { threshold = 0.5, ignore_index = check.none, empty = may_settle and check.none or nil }
 end
 
 -- Dice and IoU of two empty masks are what the caller says, else undefined.
@@ -68,7 +66,7 @@ end
 
 local function figure(name, predicted, truth, opts)
   local who = "metrics." .. name
-  local o = options(who, opts, SETTLED[name])
+  local o = check.options(who, opts, defaults(SETTLED[name]))
   return of_counts(name, count(who, predicted, truth, o), o.empty)
 end
 
@@ -105,7 +103,7 @@ function masks.mean_iou(predicted, truth, opts) return figure("mean_iou", predic
 ---@return table<string, (number|false)[]> per image
 function masks.mask_scores(predicted, truth, opts)
   local who, out = "metrics.mask_scores", {}
-  local o = options(who, opts, true)
+  local o = check.options(who, opts, defaults(true))
   local counts = count(who, predicted, truth, o)
   for name in pairs(FIGURES) do out[name] = of_counts(name, counts, o.empty) end
   return out

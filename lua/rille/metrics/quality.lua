@@ -7,14 +7,12 @@ local images = require "rille.metrics.images"
 
 local quality = {}
 
-local function options(who, opts, more)
-  local defaults = { data_range = check.none, mask = check.none, outside = false }
-  for key, value in pairs(more) do defaults[key] = value end
-  local o = check.options(who, opts, defaults)
+local NONE = check.none
+
+local function check_range(who, o)
   if o.data_range == nil then error(who .. ": say data_range, 1 for images in [0, 1]", 3) end
   check.number(who, "data_range", o.data_range, 1e-300)
   check.boolean(who, "outside", o.outside)
-  return o
 end
 
 -- The weights of pixels, N x 1 x H x W of 0 and 1: all, those of the mask, or the others.
@@ -54,7 +52,8 @@ local RANK4 = "N x C x H x W"
 function quality.psnr(x, y, opts)
   local who = "metrics.psnr"
   images.same_shape(who, x, y, 4, RANK4)
-  local o = options(who, opts, { crop = 0 })
+  local o = check.options(who, opts, { data_range = NONE, mask = NONE, outside = false, crop = 0 })
+  check_range(who, o)
   check.integer(who, "crop", o.crop, 0, (math.min(x.shape[3], x.shape[4]) - 1) // 2)
   local w, d = weights(who, o, x), x:detach():to("f64") - y:detach():to("f64")
   local out = mean_of(cropped(d * d, o.crop), cropped(w, o.crop))
@@ -123,7 +122,8 @@ end
 function quality.ssim(x, y, opts)
   local who = "metrics.ssim"
   images.same_shape(who, x, y, 4, RANK4)
-  local o = options(who, opts, { padding = "valid" })
+  local o = check.options(who, opts, { data_range = NONE, mask = NONE, outside = false, padding = "valid" })
+  check_range(who, o)
   check.word(who, "padding", o.padding, { "valid", "zero", "reflect" })
   local s = x.shape
   check_size(who, s, o.padding)
