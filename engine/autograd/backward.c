@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "ops/pointwise.h"
+#include "ops/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,8 @@ static rl_status run_view(walk *w, rl_node *n, rl_call *c, int k) {
 /* The ks from `from` that are run together: all for a batched row, else one. */
 static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
   rl_call c = back_call(w, n, m);
+  rl_profile_mark mark = {0};
+  if (rl_profiling) mark = rl_profile_begin();
   rl_status s = RL_OK;
   int made = 0, cells = 0;
   for (; made < m * n->nout && s == RL_OK; made++) {
@@ -278,6 +281,9 @@ static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
         rl_tensor_drop(&w->late[i]);
     }
   }
+  if (rl_profiling && s == RL_OK)
+    rl_profile_end(&mark, n->op->name, true, rl_profile_bytes(&c),
+                   n->op->flops == NULL ? 0 : n->op->flops(&c));
   for (int i = 0; i < made; i++) rl_tensor_drop(&w->dout[i]);
   return s;
 }

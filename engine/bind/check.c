@@ -70,6 +70,15 @@ void rl_pressure(lua_State *L) {
   graph_after = rl_graph_bytes();
 }
 
+void rl_before_walk(lua_State *L) {
+  static size_t survivors; /* of the last collection here: handles that a script does hold */
+  size_t both = rl_both_bytes();
+  if (both < survivors) survivors = both;
+  if (both <= survivors + ((size_t)32 << 20)) return;
+  lua_gc(L, LUA_GCCOLLECT);
+  survivors = rl_both_bytes();
+}
+
 int64_t rl_check_position(lua_State *L, int i, int64_t limit, const char *what) {
   int isnum = 0;
   lua_Integer v = lua_tointegerx(L, i, &isnum);

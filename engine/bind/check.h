@@ -28,6 +28,7 @@ void rl_own(rl_handle *h, rl_tensor *t);         /* fills it: takes over the cou
 _Noreturn void rl_raise(lua_State *L); /* the engine's last text, with the caller's line */
 void rl_ok(lua_State *L, rl_status s); /* raises unless RL_OK; runs a pending host error again */
 void rl_pressure(lua_State *L);        /* collects when loose bytes have grown too much */
+void rl_before_walk(lua_State *L); /* lets go of handles that would keep much of what the walk back frees */
 
 /* A position typed by the user: 1..limit or -1..-limit; returned from 0. Raises with `what`. */
 int64_t rl_check_position(lua_State *L, int i, int64_t limit, const char *what);

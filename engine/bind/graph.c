@@ -2,6 +2,7 @@
 #include "autograd/backward.h"
 #include "base/mem.h"
 #include "bind/check.h"
+#include "ops/profile.h"
 
 #include <string.h>
 
@@ -19,6 +20,7 @@ static bool wants_retain(lua_State *L, int i) {
 
 static int backward(lua_State *L) { /* loss:backward({ retain = false }) */
   rl_tensor *loss = rl_check_tensor(L, 1);
+  rl_before_walk(L);
   rl_ok(L, rl_backward(loss, wants_retain(L, 2)));
   rl_pressure(L);
   return 0;
@@ -27,6 +29,7 @@ static int backward(lua_State *L) { /* loss:backward({ retain = false }) */
 /* Runs a walk whose results become tables of tensors: owners first, then the walk, then they are filled. */
 static void walk_into_tables(lua_State *L, rl_walk *w, bool nested) {
   int n = w->nloss * w->nx;
+  rl_before_walk(L);
   rl_tensor **out = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *out, 0);
   w->out = out;
   lua_createtable(L, w->nloss, 0);
@@ -272,6 +275,32 @@ static int path(lua_State *L) {
   return 1;
 }
 
+/* ---- the profiler: core.profile_start(), core.profile_stop() -> rows { op, path, back, calls, s, bytes, flops } */
+
+static int profile_start(lua_State *L) {
+  (void)L;
+  rl_profile_start();
+  return 0;
+}
+
+static int profile_stop(lua_State *L) {
+  int n;
+  const rl_profile_row *r = rl_profile_stop(&n);
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++, r++) {
+    lua_createtable(L, 0, 7);
+    lua_pushstring(L, r->op), lua_setfield(L, -2, "op");
+    lua_pushstring(L, r->path), lua_setfield(L, -2, "path");
+    lua_pushboolean(L, r->back), lua_setfield(L, -2, "back");
+    lua_pushinteger(L, r->calls), lua_setfield(L, -2, "calls");
+    lua_pushnumber(L, r->seconds), lua_setfield(L, -2, "s");
+    lua_pushnumber(L, r->bytes), lua_setfield(L, -2, "bytes");
+    lua_pushnumber(L, r->flops), lua_setfield(L, -2, "flops");
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 void rl_open_graph(lua_State *L) {
   static const luaL_Reg functions[] = {{"grads", grads},
                                        {"grad", grad},
@@ -279,6 +308,8 @@ void rl_open_graph(lua_State *L) {
                                        {"no_grad", no_grad},
                                        {"record_custom", record_custom},
                                        {"path", path},
+                                       {"profile_start", profile_start},
+                                       {"profile_stop", profile_stop},
                                        {NULL, NULL}};
   static const rl_host host = {.custom_backward = custom_backward, .hook = hook, .forget = forget};
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

@@ -2,6 +2,7 @@
 ** script. The library is found beside it: ../lua in the source tree, ../share/lua/5.4 where it is installed.
 ** */
 #include "bind/check.h"
+#include "bind/pool.h"
 
 #include <lualib.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ static int run(lua_State *L) {
 }
 
 int main(int argc, char **argv) {
-  lua_State *L = luaL_newstate();
+  lua_State *L = rl_new_state();
   if (L == NULL) return fputs("rille: no memory\n", stderr), 1;
   lua_pushcfunction(L, with_traceback);
   lua_pushcfunction(L, run);

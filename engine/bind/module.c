@@ -39,11 +39,12 @@ static int random_stream(lua_State *L) { /* rl.random_stream(n): who draws from 
   return 1;
 }
 
-static int memory(lua_State *L) { /* rl.memory() -> { live, peak, cached, limit, loose, graph }, bytes */
+static int
+memory(lua_State *L) { /* rl.memory() -> { live, peak, cached, ... }, bytes; page_faults: a count */
   rl_memstat m = rl_mem_stat();
   struct rusage u;
   getrusage(RUSAGE_SELF, &u);
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   lua_pushinteger(L, (lua_Integer)m.live_bytes), lua_setfield(L, -2, "live");
   lua_pushinteger(L, (lua_Integer)m.peak_bytes), lua_setfield(L, -2, "peak");
   lua_pushinteger(L, (lua_Integer)m.cached_bytes), lua_setfield(L, -2, "cached");
@@ -51,6 +52,7 @@ static int memory(lua_State *L) { /* rl.memory() -> { live, peak, cached, limit,
   lua_pushinteger(L, (lua_Integer)rl_loose_bytes()), lua_setfield(L, -2, "loose");
   lua_pushinteger(L, (lua_Integer)rl_graph_bytes()), lua_setfield(L, -2, "graph");
   lua_pushinteger(L, (lua_Integer)u.ru_maxrss * 1024), lua_setfield(L, -2, "rss_peak");
+  lua_pushinteger(L, u.ru_minflt), lua_setfield(L, -2, "page_faults");
   return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "base/threads.h"
 #include "ops/op.h"
 #include "ops/pointwise.h"
+#include "ops/profile.h"
 
 #include <math.h>
 #include <string.h>
@@ -227,7 +228,7 @@ static rl_status compute(rl_call *c, work *w, rl_arg *arg) {
   return RL_OK;
 }
 
-rl_status rl_call_run(rl_call *c) {
+static rl_status run(rl_call *c) {
   work w; /* work_open sets what is used */
   rl_arg arg[RL_MAXARG];
   c->k = rl_kernels_best();
@@ -244,6 +245,14 @@ rl_status rl_call_run(rl_call *c) {
   if (s != RL_OK)
     for (int o = 0; o < RL_MAXOUT; o++) rl_tensor_drop(&c->out[o]);
   return s;
+}
+
+rl_status rl_call_run(rl_call *c) {
+  if (!rl_profiling) return run(c);
+  rl_profile_mark m = rl_profile_begin();
+  RL_TRY(run(c));
+  rl_profile_end(&m, c->op->name, false, rl_profile_bytes(c), c->op->flops == NULL ? 0 : c->op->flops(c));
+  return RL_OK;
 }
 
 /* ---- the public face: options by name */

@@ -95,6 +95,11 @@ static rl_status backward(rl_call *c) {
   return rl_conv_back_weight(&s, c->ncot, dy, dweight, beta);
 }
 
+static double flops(const rl_call *c) {
+  const int64_t *w = c->in[1]->shape.size;
+  return 2.0 * (double)rl_count(c->out[0]) * (double)(w[1] * w[2] * w[3]) * rl_passes(c, 0, 1);
+}
+
 static unsigned saves_of(const rl_call *c) {
   return (c->need[1] ? RL_SAVE_IN(0) : 0) | (c->need[0] ? RL_SAVE_IN(1) : 0);
 }
@@ -117,6 +122,7 @@ const rl_op rl_op_conv2d = {
     .params = params,
     .layout = RL_ROWMAJOR,
     .saves_of = saves_of,
+    .flops = flops,
     .samples = "{ T{2, 3, 5, 4}, T{4, 3, 3, 3}, T{4}, { padding = 1 } } { T{1, 2, 7, 6}, T{3, 2, 3, 2}, { "
                "stride = 2 } } "
                "{ T{2, 4, 3, 3}, T{5, 4, 1, 1}, T{5} } "

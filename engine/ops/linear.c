@@ -67,6 +67,10 @@ static rl_status backward(rl_call *c) {
   return RL_OK;
 }
 
+static double flops(const rl_call *c) {
+  return 2.0 * (double)rl_count(c->out[0]) * (double)c->in[1]->shape.size[1] * rl_passes(c, 0, 1);
+}
+
 static unsigned saves_of(const rl_call *c) {
   return (c->need[1] ? RL_SAVE_IN(0) : 0) | (c->need[0] ? RL_SAVE_IN(1) : 0);
 }
@@ -79,6 +83,7 @@ const rl_op rl_op_linear = {
     .in = {{"x"}, {"weight"}, {"bias", .optional = true}},
     .layout = RL_ROWMAJOR,
     .saves_of = saves_of,
+    .flops = flops,
     .samples =
         "{ T{3, 4}, T{2, 4}, T{2} } { T{2, 3, 5}, T{4, 5} } { T{6}, T{3, 6}, T{3} } { T{0, 4}, T{2, 4} }",
     .shape = shape,

@@ -159,6 +159,11 @@ static rl_status backward(rl_call *c) {
   return RL_OK;
 }
 
+static double flops(const rl_call *c) {
+  int64_t k = c->in[0]->shape.size[c->in[0]->shape.rank - 1];
+  return 2.0 * (double)rl_count(c->out[0]) * (double)k * rl_passes(c, 0, 1);
+}
+
 static unsigned saves_of(const rl_call *c) {
   return (c->need[1] ? RL_SAVE_IN(0) : 0) | (c->need[0] ? RL_SAVE_IN(1) : 0);
 }
@@ -173,6 +178,7 @@ const rl_op rl_op_matmul = {
     .in = {{"a"}, {"b"}},
     .layout = RL_ROWMAJOR,
     .saves_of = saves_of,
+    .flops = flops,
     .samples =
         "{ T{2, 3}, T{3, 4} } { T{3}, T{3} } { T{2, 3}, T{3} } { T{3}, T{3, 2} } { T{4, 2, 3}, T{4, 3, 5} } "
         "{ T{2, 3}, T{5, 3, 2} } { T{2, 1, 2, 3}, T{3, 3, 2} } { T{3}, T{2, 3, 2} } { T{2, 0}, T{0, 3} } "

@@ -165,6 +165,16 @@ static bool wants_sums(const rl_call *c) {
 
 static bool wants_data(const rl_call *c) { return c->need[X] || norm_learns(c) || rl_norm_needs(c, SKIP); }
 
+static double flops(const rl_call *c) { /* of the products alone; the gradient of x is that of skip, too */
+  const int64_t *w = c->in[CONV_WEIGHT]->shape.size;
+  int passes = c->ncot == 0;
+  for (int k = 0; k < c->ncot; k++) {
+    rl_tensor *const *din = c->din + k * c->nin;
+    passes += (din[X] != NULL || din[SKIP] != NULL) + (din[CONV_WEIGHT] != NULL);
+  }
+  return 2.0 * (double)rl_count(c->out[0]) * (double)(w[1] * w[2] * w[3]) * passes;
+}
+
 static unsigned saves_of(const rl_call *c) {
   bool x = c->need[CONV_WEIGHT] || (is_mapped(c) && (c->need[X] || norm_learns(c)));
   return (x ? RL_SAVE_IN(X) : 0u) | (c->in[SKIP] != NULL && c->need[CONV_WEIGHT] ? RL_SAVE_IN(SKIP) : 0u) |
@@ -330,6 +340,7 @@ const rl_op rl_op_norm_conv2d = {
     .params = params,
     .layout = RL_ROWMAJOR,
     .saves_of = saves_of,
+    .flops = flops,
     .samples =
         "{ T{2, 3, 4, 3}, NIL, NIL, NIL, T{3}, T{3}, NIL, NIL, T{4, 3, 3, 3}, T{4}, { training = true, eps = "
         "0.1, "

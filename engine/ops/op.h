@@ -124,6 +124,8 @@ typedef struct rl_op {
   rl_status (*view_back)(
       const rl_call *c,
       rl_tensor *din); /* instead of backward, for views: restates an alias of dout as din */
+  /* for the profiler: floating operations of a forward or (ncot > 0) backward call, from shapes; NULL: not told */
+  double (*flops)(const rl_call *c);
   unsigned (*saves_of)(const rl_call *c); /* instead of `saves`, where it depends on who needs a gradient */
   const char *plain; /* composite rows: a Lua function of the same arguments, made of plain ops */
 } rl_op;
@@ -151,6 +153,13 @@ rl_status rl_shape_same(rl_call *c); /* out[0] like in[0] */
 rl_status
 rl_shape_pair(rl_call *c); /* out[0] = broadcast of in[0] and in[1], laid out like the first full-size one */
 rl_status rl_shape_scalar(rl_call *c); /* out[0] rank 0 */
+
+/* For `flops` of products: how many as large as the forward's are made; a and b are the operands. */
+static inline int rl_passes(const rl_call *c, int a, int b) {
+  int n = c->ncot == 0;
+  for (int k = 0; k < c->ncot; k++) n += (c->din[k * c->nin + a] != NULL) + (c->din[k * c->nin + b] != NULL);
+  return n;
+}
 
 /* ---- for pointwise rows (RL_RUNS): forward sees runs; out[0]'s dtype is c->dtype unless meta says otherwise */
 #define RL_BY_TYPE(c, name, ...) RL_KERNEL_CALL((c)->k, (c)->dtype, name, __VA_ARGS__)

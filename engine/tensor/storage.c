@@ -2,7 +2,7 @@
 #include "tensor/storage.h"
 #include "base/mem.h"
 
-static size_t loose_bytes, graph_bytes;
+static size_t loose_bytes, graph_bytes, both_bytes;
 
 #define BESIDE 2048 /* data of at most so many bytes lie in the struct's own block */
 #define HEAD   64   /* of that block, so that data stay aligned */
@@ -42,10 +42,13 @@ void rl_storage_drop(rl_storage *s) {
 
 static void account(rl_storage *s, int handles, int holds) {
   bool was_loose = s->handles > 0 && s->holds == 0, was_held = s->holds > 0;
+  bool was_both = s->handles > 0 && was_held;
   s->handles += handles;
   s->holds += holds;
   bool is_loose = s->handles > 0 && s->holds == 0, is_held = s->holds > 0;
   if (was_loose != is_loose) loose_bytes = is_loose ? loose_bytes + s->bytes : loose_bytes - s->bytes;
+  bool is_both = s->handles > 0 && is_held;
+  if (was_both != is_both) both_bytes = is_both ? both_bytes + s->bytes : both_bytes - s->bytes;
   if (was_held != is_held) graph_bytes = is_held ? graph_bytes + s->bytes : graph_bytes - s->bytes;
 }
 
@@ -59,3 +62,4 @@ void rl_storage_hold(rl_storage *s, int by) {
 
 size_t rl_loose_bytes(void) { return loose_bytes; }
 size_t rl_graph_bytes(void) { return graph_bytes; }
+size_t rl_both_bytes(void) { return both_bytes; }

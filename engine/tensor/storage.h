@@ -24,5 +24,6 @@ void rl_storage_handle(rl_storage *s, int by); /* +1, -1; takes NULL */
 void rl_storage_hold(rl_storage *s, int by);
 size_t rl_loose_bytes(void); /* held by Lua handles only */
 size_t rl_graph_bytes(void); /* saved by nodes */
+size_t rl_both_bytes(void);  /* saved by nodes and held by Lua handles too */
 
 #endif

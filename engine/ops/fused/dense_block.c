@@ -232,6 +232,14 @@ static const rl_param params[] = {{.name = "eps", .kind = RL_NUMBER, .preset = 1
                                   {.name = "training", .kind = RL_BOOLEAN, .preset = 0},
                                   {0}};
 
+static double flops(const rl_call *c) { /* of the products alone */
+  const int64_t *x = c->in[0]->shape.size;
+  int64_t weights = 0;
+  for (int l = 0; rl_dense_at(l, DENSE_CONV2) < c->nin; l++)
+    weights += rl_count(c->in[rl_dense_at(l, DENSE_CONV1)]) + rl_count(c->in[rl_dense_at(l, DENSE_CONV2)]);
+  return 2.0 * (double)(x[0] * x[2] * x[3]) * (double)weights * (c->ncot == 0 ? 1 : 2 * c->ncot);
+}
+
 const rl_op rl_op_dense_block = {
     .name = "dense_block",
     .doc = "a DenseNet block; x [N, C0, H, W], then per layer norm1 weight, bias [Cin], conv1 weight [mid, "
@@ -246,6 +254,7 @@ const rl_op rl_op_dense_block = {
         "{ T{2, 3, 3, 2}, { T{3}, T{3}, T{4, 3, 1, 1}, T{4}, T{4}, T{2, 4, 3, 3}, T{3}, T{3}, T{4}, T{4} }, "
         "{ training = true } }",
     .saves = RL_SAVE_ALL_IN | RL_SAVE_OUT(0),
+    .flops = flops,
     .shape = shape,
     .forward = forward,
     .backward = rl_dense_backward,

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
+#include "ops/profile.h"
 #include "tensor/iter.h"
 
 #include <math.h>
@@ -28,6 +29,8 @@ typedef struct lists {
   const rl_sgd_numbers *sgd;
   void *block;
   size_t bytes;
+  const char *op;
+  rl_profile_mark mark;
   rl_tensor *few[CELLS];
   int64_t few_first[CELLS + 1];
   double few_partial[CELLS];
@@ -105,6 +108,8 @@ static rl_status take_memory(lists *l, size_t stretches, size_t doubles) {
 
 static rl_status open_lists(lists *l, const char *op, size_t doubles, unsigned written) {
   int64_t stretches = 0;
+  l->op = op;
+  if (rl_profiling) l->mark = rl_profile_begin();
   l->block = NULL, l->t = NULL, l->elements = 0;
   if (l->K < 1 || l->K > LISTS)
     return rl_fail(RL_EARG, "%s: %d lists; 1 to %d can be taken", op, l->K, LISTS);
@@ -124,6 +129,13 @@ static rl_status open_lists(lists *l, const char *op, size_t doubles, unsigned w
 }
 
 static void close_lists(lists *l) {
+  if (rl_profiling && l->t != NULL) {
+    double bytes = 0;
+    for (int k = 0; k < l->K; k++)
+      for (int i = 0; i < l->n; i++)
+        bytes += (double)rl_count(l->given[k][i]) * (double)rl_dtype_size(l->given[k][i]->dtype);
+    rl_profile_end(&l->mark, l->op, false, bytes, 0);
+  }
   for (int i = 0; l->t != NULL && i < l->K * l->n; i++) rl_tensor_drop(&l->t[i]);
   if (l->block != NULL) rl_mem_free(l->block, l->bytes);
 }
