@@ -29,8 +29,8 @@ class Side:
         m.train(train).requires_grad_(train)
         return m if self.mode == "default" else m.to(memory_format=torch.channels_last)
 
-    def adam(self, params):
-        return torch.optim.Adam(params, lr=1e-4, fused=True if self.mode != "default" else None)
+    def adam(self, params, lr=1e-4):
+        return torch.optim.Adam(params, lr=lr, fused=True if self.mode != "default" else None)
 
     def forward(self, f):
         """f as this side runs it: compiled, or under autocast"""
@@ -91,7 +91,7 @@ def saliency_train(side):
         return saliency_kl(head(decoder(f4, encoder(x))).float(), g)
     loss = side.forward(forward)
     params = [p for m in (encoder, decoder, head) for p in m.parameters()]
-    return trained(side.adam(params), lambda: loss(x, side.laid(grey), b["saliency"]))
+    return trained(side.adam(params, 1e-6), lambda: loss(x, side.laid(grey), b["saliency"]))
 
 
 def gradprom(side):
