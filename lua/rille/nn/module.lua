@@ -240,8 +240,12 @@ function Module:register_forward_hook(f)
   rawset(self, "_hooks", hooks)
   return function()
     for i, g in ipairs(hooks) do
-      if g == f then return table.remove(hooks, i) end
+      if g == f then
+        table.remove(hooks, i)
+        break
+      end
     end
+    if #hooks == 0 and rawget(self, "_hooks") == hooks then rawset(self, "_hooks", nil) end
   end
 end
 
