@@ -24,6 +24,9 @@ static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step *
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* Floats in an odd number of cache lines: 36 of them one behind another spread over all sets of a cache. */
+static int64_t odd(int64_t n) { return ((n + 15) / 16 | 1) * 16; }
+
 static const rl_prologue no_prologue;
 
 typedef struct job {
@@ -37,8 +40,10 @@ typedef struct job {
   int64_t blocks, tiles;      /* of one source; of a block, at most */
   int64_t runs, shares;       /* what the transforms of all tiles are cut into: of tiles, of channels */
   int64_t lane_step;          /* from tile to tile of a transformed input */
-  const void *const *dy;      /* read by the gradient to the input, */
-  const void *const *from;    /* or by that to the weight */
+  int64_t of_u, of_v, of_m,
+      of_d;                /* from one frequency to the next: of weights, input, products (or dU), gradient */
+  const void *const *dy;   /* read by the gradient to the input, */
+  const void *const *from; /* or by that to the weight */
   const rl_conv_dx *dx;
   int part_of[RL_CONV_PARTS]; /* backward: the outer side's parts among the convolution's */
   const float *weight, *bias;
@@ -50,7 +55,7 @@ typedef struct job {
   void *const *dweight;
   const double *beta;
   float *d, *du;
-  int64_t t0, t1, groups, frequency_v, frequency_d; /* this round's tiles; groups of output channels */
+  int64_t t0, t1, groups; /* this round's tiles; groups of output channels */
   bool first, last;
 } job;
 
@@ -174,7 +179,7 @@ static void filter(const job *j, int64_t panel, int64_t k0, int64_t k1, float *t
 static void pack_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
   int64_t panel = block % j->panels, k0 = block / j->panels * PACK_LANES, all = j->inner.all;
-  filter(j, panel, k0, least(k0 + PACK_LANES, all), j->u + (panel * F * all + k0) * j->panel, all * j->panel);
+  filter(j, panel, k0, least(k0 + PACK_LANES, all), j->u + panel * F * j->of_u + k0 * j->panel, j->of_u);
   (void)worker;
 }
 
@@ -183,14 +188,14 @@ static void block_body(void *ctx, int64_t block, int worker) {
   int64_t source = block / j->blocks, b = block % j->blocks;
   int64_t t0 = j->each * b / j->blocks, t1 = j->each * (b + 1) / j->blocks;
   if (!wanted(j, source)) return;
-  float *v = j->scratch + worker * j->scratch_floats, *m = v + F * j->tiles * j->lane_step;
-  rl_wino_store at = {v, j->tiles * j->lane_step, j->lane_step, j->panel, j->group};
+  float *v = j->scratch + worker * j->scratch_floats, *m = v + F * j->of_v;
+  rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
   read_tiles(j, source, t0, t1, at, 0, 1);
   for (int64_t p = 0; p < j->panels; p++) {
     rl_wino_product q = {.v = v, .v_frequency = at.frequency, .v_tile = at.tile, .m = m, .tiles = t1 - t0};
-    q.u = j->u + p * F * j->inner.all * j->panel;
-    q.u_frequency = j->inner.all * j->panel;
-    q.m_frequency = j->tiles * j->panel;
+    q.u = j->u + p * F * j->of_u;
+    q.u_frequency = j->of_u;
+    q.m_frequency = j->of_m;
     q.depth = j->inner.all;
     q.vectors = vectors(j, p, &j->outer);
     j->k->wino_product(&q);
@@ -204,16 +209,16 @@ static void stage_body(void *ctx, int64_t block, int worker) {
   int64_t run = block % j->runs, share = block / j->runs % j->shares, source = block / j->runs / j->shares;
   int64_t t0 = j->each * run / j->runs, t1 = j->each * (run + 1) / j->runs;
   float *v = j->v + (source * j->each + t0) * j->lane_step;
-  rl_wino_store at = {v, j->all * j->lane_step, j->lane_step, j->panel, j->group};
+  rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
   read_tiles(j, source, t0, t1, at, share, j->shares);
   (void)worker;
 }
 
 static void panel_body(void *ctx, int64_t panel, int worker) {
   const job *j = ctx;
-  float *u = j->scratch + worker * j->scratch_floats, *m = u + F * SLICE * j->panel;
-  rl_wino_product q = {.u = u, .u_frequency = SLICE * j->panel, .m = m, .m_frequency = j->all * j->panel};
-  q.v_frequency = j->all * j->lane_step;
+  float *u = j->scratch + worker * j->scratch_floats, *m = u + F * j->of_u;
+  rl_wino_product q = {.u = u, .u_frequency = j->of_u, .m = m, .m_frequency = j->of_m};
+  q.v_frequency = j->of_v;
   q.v_tile = j->lane_step;
   q.tiles = j->all;
   q.vectors = vectors(j, panel, &j->outer);
@@ -258,12 +263,15 @@ static rl_status by_stages(job *j) {
 /* Geometry and sides stand; `summed` asks for sums. */
 static rl_status run(job *j, bool summed, void (*finish)(job *, double *), double *out) {
   j->panels = (j->outer.all + j->panel - 1) / j->panel;
-  j->lane_step = ceil_to(j->inner.all, 16) + (j->inner.all % 32 == 0 ? 16 : 0); /* an odd number of lines */
+  j->lane_step = odd(j->inner.all);
   cut(j);
   bool stages = in_stages(j);
-  int64_t u = stages ? 0 : j->panels * F * j->inner.all * j->panel,
-          v = stages ? F * j->all * j->lane_step : 0;
-  j->scratch_floats = stages ? F * (SLICE + j->all) * j->panel : F * j->tiles * (j->lane_step + j->panel);
+  int64_t tiles = stages ? j->all : j->tiles;
+  j->of_u = odd((stages ? SLICE : j->inner.all) * j->panel);
+  j->of_v = odd(tiles * j->lane_step);
+  j->of_m = odd(tiles * j->panel);
+  int64_t u = stages ? 0 : j->panels * F * j->of_u, v = stages ? F * j->of_v : 0;
+  j->scratch_floats = F * (j->of_m + (stages ? j->of_u : j->of_v));
   int64_t sums = summed ? j->sources * j->blocks * 3 * j->outer.all : 0;
   size_t bytes =
       (size_t)sums * sizeof(double) + (size_t)(u + v + j->scratch_floats * rl_threads_get()) * sizeof(float);
@@ -367,11 +375,10 @@ static void round_body(void *ctx, int64_t block, int worker) {
   int64_t r0 = tiles * run / j->runs, r1 = tiles * (run + 1) / j->runs;
   (void)worker;
   if (source < 0) {
-    rl_wino_store at = {j->v + r0 * j->panel, j->frequency_v, j->panel, F * j->frequency_v, j->group};
+    rl_wino_store at = {j->v + r0 * j->panel, j->of_v, j->panel, F * j->of_v, j->group};
     read_tiles(j, 0, j->t0 + r0, j->t0 + r1, at, 0, 1);
   } else if (j->dweight[source] != NULL) {
-    rl_wino_store at = {j->d + r0 * j->group, j->frequency_d, j->group, 2 * F * j->frequency_d,
-                        F * j->frequency_d};
+    rl_wino_store at = {j->d + r0 * j->group, j->of_d, j->group, 2 * F * j->of_d, F * j->of_d};
     rl_wino_read r = {
         .grid = &j->grid, .t0 = j->t0 + r0, .t1 = j->t0 + r1, .group = source * j->groups, .to = at};
     r.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
@@ -384,18 +391,18 @@ static void unit_body(void *ctx, int64_t unit, int worker) {
   const job *j = ctx;
   int64_t all = j->sources * j->groups, panel = unit / all, at = unit % all, source = at / j->groups;
   if (j->dweight[source] == NULL) return;
-  float *u =
-      j->first && j->last ? j->scratch + worker * j->scratch_floats : j->du + unit * F * j->group * j->panel;
-  rl_wino_outer o = {
-      .u = u, .v_frequency = j->frequency_v, .d_frequency = j->frequency_d, .tiles = j->t1 - j->t0};
-  o.v = j->v + panel * F * j->frequency_v;
-  o.d = j->d + at * F * j->frequency_d;
+  float *u = j->first && j->last ? j->scratch + worker * j->scratch_floats : j->du + unit * j->scratch_floats;
+  rl_wino_outer o = {.u = u, .v_frequency = j->of_v, .d_frequency = j->of_d, .tiles = j->t1 - j->t0};
+  o.u_frequency = j->of_m;
+  o.v = j->v + panel * F * j->of_v;
+  o.d = j->d + at * F * j->of_d;
   o.vectors = vectors(j, panel, &j->inner);
   o.add = !j->first;
   j->k->wino_outer(&o);
   if (!j->last) return;
   rl_wino_fold f = {
       .u = u, .inner = &j->inner, .cin = j->s->cin, .c0 = at % j->groups * j->group, .panel = panel};
+  f.u_frequency = j->of_m;
   f.count = least(j->group, j->s->cout - f.c0);
   f.dweight = j->dweight[source];
   f.beta = j->beta[source];
@@ -427,16 +434,18 @@ rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const
   int64_t parts = (j.each * F * (lanes_d + lanes_v) * (int64_t)sizeof(float) + ROUND_BYTES - 1) / ROUND_BYTES;
   int64_t tiles =
       ((j.each + parts - 1) / parts) | 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
-  j.frequency_v = tiles * j.panel;
-  j.frequency_d = tiles * j.group;
-  j.scratch_floats = F * j.group * j.panel;
+  j.of_v = odd(tiles * j.panel);
+  j.of_d = odd(tiles * j.group);
+  j.of_m = odd(j.group * j.panel);
+  j.scratch_floats = F * j.of_m;
   int64_t units = parts > 1 ? j.panels * count * j.groups : rl_threads_get();
-  size_t bytes = (size_t)(F * tiles * (lanes_d + lanes_v) + units * j.scratch_floats) * sizeof(float);
+  int64_t v = F * j.panels * j.of_v, d = F * count * j.groups * j.of_d;
+  size_t bytes = (size_t)(v + d + units * j.scratch_floats) * sizeof(float);
   void *memory = NULL;
   RL_TRY(rl_mem_alloc(&memory, bytes));
   j.v = memory;
-  j.d = j.v + F * tiles * lanes_v;
-  j.scratch = j.du = j.d + F * tiles * lanes_d;
+  j.d = j.v + v;
+  j.scratch = j.du = j.d + d;
   rl_fpmode mode = rl_fp_enter();
   rl_status status = rounds(&j, parts);
   rl_fp_leave(mode);

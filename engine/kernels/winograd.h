@@ -103,7 +103,7 @@ typedef struct rl_wino_write {
 typedef struct rl_wino_outer {
   const float *v, *d;
   float *u;
-  int64_t v_frequency, d_frequency, tiles;
+  int64_t v_frequency, d_frequency, u_frequency, tiles;
   int vectors;
   bool add;
 } rl_wino_outer;
@@ -112,7 +112,7 @@ typedef struct rl_wino_outer {
 typedef struct rl_wino_fold {
   const float *u;
   const rl_wino_side *inner;
-  int64_t cin, c0, count, panel;
+  int64_t u_frequency, cin, c0, count, panel;
   float *dweight;
   double beta;
 } rl_wino_fold;
