@@ -75,7 +75,8 @@ void rl_node_record(rl_node *n, rl_call *c, rl_tensor *const *given) {
   if (c->narg > 0) memcpy(n->arg, c->arg, (size_t)c->narg * sizeof *n->arg);
   for (int i = 0; i < c->nin; i++) {
     if (c->in[i] == NULL) continue;
-    bool saved = (saves & RL_SAVE_ALL_IN) || (i < 16 && (saves >> i & 1));
+    const rl_input *row = rl_op_input(c->op, i);
+    bool saved = saves & RL_SAVE_ALL_IN ? !row->unsaved && !row->in_place : i < 16 && (saves >> i & 1);
     embed(&n->in[i], c->in[i], saved, &n->version[i]);
     n->need[i] = c->need[i];
     if (!c->need[i]) continue;

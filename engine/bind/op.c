@@ -228,18 +228,18 @@ static void push_params(lua_State *L, const rl_op *op) {
   }
 }
 
-static void push_inputs(lua_State *L, const rl_op *op) {
-  int n = rl_op_inputs(op);
+static void push_inputs(lua_State *L, const rl_input *in, int n) {
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
-    const rl_input *q = &op->in[i];
-    lua_createtable(L, 0, 6);
+    const rl_input *q = &in[i];
+    lua_createtable(L, 0, 7);
     lua_pushstring(L, q->name), lua_setfield(L, -2, "name");
     lua_pushboolean(L, q->optional), lua_setfield(L, -2, "optional");
     lua_pushboolean(L, q->variadic), lua_setfield(L, -2, "variadic");
     lua_pushboolean(L, q->scalar), lua_setfield(L, -2, "scalar");
     lua_pushboolean(L, q->fixed), lua_setfield(L, -2, "fixed");
     lua_pushboolean(L, q->in_place), lua_setfield(L, -2, "in_place");
+    if (q->cycle != NULL) push_inputs(L, q->cycle, q->round), lua_setfield(L, -2, "cycle");
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -257,7 +257,7 @@ static void push_row(lua_State *L, const rl_op *op) {
   lua_pushboolean(L, op->is_method), lua_setfield(L, -2, "is_method");
   lua_pushboolean(L, op->backward != NULL || op->view_back != NULL), lua_setfield(L, -2, "differentiable");
   lua_pushinteger(L, op->dtypes), lua_setfield(L, -2, "dtypes");
-  push_inputs(L, op), lua_setfield(L, -2, "inputs");
+  push_inputs(L, op->in, rl_op_inputs(op)), lua_setfield(L, -2, "inputs");
   push_params(L, op), lua_setfield(L, -2, "params");
 }
 

@@ -61,6 +61,10 @@ typedef struct rl_input {
   bool in_place;           /* forward updates it (running statistics): version bumped, not saved */
   rl_layout layout;        /* what forward and backward see; RL_ANY: the op's own */
   unsigned dtypes;         /* 0: the op's own */
+  bool unsaved;            /* variadic: RL_SAVE_ALL_IN leaves it out, as what is in_place */
+  const struct rl_input
+      *cycle; /* variadic: the inputs come in rounds, and these, `round` of them, describe one */
+  int round;
 } rl_input;
 
 typedef struct rl_meta { /* what `shape` says of an output */
@@ -136,10 +140,11 @@ typedef struct rl_op {
 #undef RL_OP
 const rl_op *const *rl_ops(int *count);
 const rl_op *rl_op_find(const char *name);
-int rl_op_inputs(const rl_op *op); /* rows of in[] */
-static inline const rl_input *rl_op_input(const rl_op *op,
-                                          int i) { /* the last one repeats if it is variadic */
-  return i < 16 && op->in[i].name != NULL ? &op->in[i] : &op->in[rl_op_inputs(op) - 1];
+int rl_op_inputs(const rl_op *op);                                  /* rows of in[] */
+static inline const rl_input *rl_op_input(const rl_op *op, int i) { /* the last one repeats if variadic */
+  int last = i < 16 && op->in[i].name != NULL ? i : rl_op_inputs(op) - 1;
+  const rl_input *row = &op->in[last];
+  return row->cycle == NULL ? row : &row->cycle[(i - last) % row->round];
 }
 int rl_op_params(const rl_op *op);
 

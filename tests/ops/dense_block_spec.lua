@@ -73,6 +73,32 @@ describe("dense_block", function()
       assert.is_close(numbers, got, 1e-12)
     end)
   end
+  it("takes several cotangents at once", function()
+    local x, layers = inputs()
+    local leaves = { x:requires_grad_() }
+    for i, t in ipairs(layers) do
+      if is_learnt(i) then leaves[#leaves + 1] = t:requires_grad_() end
+    end
+    local y = rl.dense_block(x, layers, { training = true })
+    local l1, l2 = (y * y):sum(), y:sin():sum()
+    local both = rl.grads({ l1, l2 }, leaves, { retain = true })
+    for k, l in ipairs { l1, l2 } do
+      local one = rl.grad(l, leaves, { retain = true })
+      for i = 1, #leaves do assert.is_close(one[i], both[k][i], 1e-12) end
+    end
+  end)
+  it("moves running moments where they lie, and says so", function()
+    local x, layers = inputs()
+    local wide = rl.zeros({ C0, 2 }, f64)
+    layers[7] = wide:narrow(2, 2, 1):squeeze(2)
+    local was = layers[7].version
+    local want_mean = x:permute({ 1, 3, 4, 2 }):reshape({ -1, C0 }):mean(1) * 0.1
+    rl.dense_block(x:requires_grad_(), layers, { training = true })
+    rl.dense_block(x, layers, { training = true }):sum():backward() -- a later call is no change of saved data
+    assert.is_close(want_mean * 1.9, layers[7]:detach(), 1e-12)
+    assert.is_true(layers[7].version > was)
+    assert.is_close(rl.zeros({ C0 }, f64), wide:narrow(2, 1, 1):squeeze(2), 0)
+  end)
   it("gives the same without a graph, in f32 nearly the same", function()
     local x, layers = inputs()
     local plain = rl.dense_block(x, layers)

@@ -11,131 +11,163 @@
 
 #define ROWS 256 /* pixels per block of the passes below */
 
-typedef struct back {
-  rl_dense d;
+#define LOSSES_MAX 64 /* of one walk back */
+
+typedef struct lane {    /* one cotangent's way */
   char *grad;            /* [M][C]: what has arrived so far */
   char *made;            /* [M][growth]: the layer's own output's gradient */
   char *dz;              /* [M][mid] */
-  char *a, *b;           /* [max(C, mid)] of the dtype: corrections about to be applied */
   double *sum_a, *sum_b; /* [C]: corrections collected */
   double *sums;          /* [3][max(C, mid)] */
+  rl_tensor **din;
+  const int *beta;
+} lane;
+
+typedef struct back {
+  rl_dense d;
+  char *a, *b; /* [max(C, mid)] of the dtype: corrections about to be applied */
+  lane lane[LOSSES_MAX];
 } back;
 
 typedef struct pass { /* one of the loops over pixels */
   const back *k;
+  const lane *q;
+  const void *mean;
   const char *x;
   char *to;
   int64_t at, cols, ldx, ld_to;
   int add;
 } pass;
 
-static void corrected_body(void *ctx, int64_t block, int worker) {
+static int64_t rows_of(const pass *p, int64_t from) {
+  return p->k->d.pixels - from < ROWS ? p->k->d.pixels - from : ROWS;
+}
+
+static void start_body(void *ctx, int64_t block, int worker) {
   const pass *p = ctx;
   const rl_dense *d = &p->k->d;
-  int64_t i = block * ROWS, rows = d->pixels - i < ROWS ? d->pixels - i : ROWS, size = d->size;
-  const void *g = p->k->grad + (i * d->channels + p->at) * size, *x = p->x + (i * p->ldx + p->at) * size;
-  void *to = p->to + i * p->ld_to * size;
-  RL_KERNEL_CALL(d->c->k, d->c->dtype, corrected, to, (size_t)p->ld_to, g, (size_t)d->channels, x,
-                 (size_t)p->ldx, (void *)p->k->a, (void *)p->k->b, p->add, (size_t)rows, (size_t)p->cols);
+  int64_t i = block * ROWS, at = i * d->channels * d->size;
+  memcpy(p->q->grad + at, p->x + at, (size_t)(rows_of(p, i) * d->channels * d->size));
   (void)worker;
 }
 
-/* to = [to +] grad + a + b x for channels at..at+cols */
-static rl_status apply_corrections(back *k, int64_t at, int64_t cols, char *to, int64_t ld_to, int add) {
-  for (int64_t j = 0; j < cols; j++) {
-    rl_dense_set(&k->d, k->a, j, k->sum_a[at + j]);
-    rl_dense_set(&k->d, k->b, j, k->sum_b[at + j]);
-  }
-  pass p = {.k = k,
-            .x = rl_data(k->d.c->out[0]),
-            .to = to,
-            .at = at,
-            .cols = cols,
-            .ldx = k->d.channels,
-            .ld_to = ld_to,
-            .add = add};
-  return rl_parallel(corrected_body, &p, rl_blocks(k->d.pixels, ROWS));
-}
-
-static void norm_body(void *ctx, int64_t block, int worker) {
+static void corrected_body(void *ctx, int64_t block, int worker) {
   const pass *p = ctx;
   const rl_dense *d = &p->k->d;
-  int64_t i = block * ROWS, rows = d->pixels - i < ROWS ? d->pixels - i : ROWS, from = i * p->cols * d->size;
-  const void *x = p->x + from;
-  void *dz = p->k->dz + from;
-  RL_KERNEL_CALL(d->c->k, d->c->dtype, norm_back, dz, x, (void *)p->k->a, (void *)p->k->b, (size_t)rows,
+  int64_t i = block * ROWS, size = d->size;
+  const void *g = p->q->grad + (i * d->channels + p->at) * size, *x = p->x + (i * p->ldx + p->at) * size;
+  void *to = p->to + i * p->ld_to * size;
+  RL_KERNEL_CALL(d->c->k, d->c->dtype, corrected, to, (size_t)p->ld_to, g, (size_t)d->channels, x,
+                 (size_t)p->ldx, (void *)p->k->a, (void *)p->k->b, p->add, (size_t)rows_of(p, i),
                  (size_t)p->cols);
   (void)worker;
 }
 
+/* to = [to +] grad + a + b x for channels at..at+cols */
+static rl_status apply_corrections(back *k, const lane *q, int64_t at, int64_t cols, char *to, int add) {
+  for (int64_t j = 0; j < cols; j++) {
+    rl_dense_set(&k->d, k->a, j, q->sum_a[at + j]);
+    rl_dense_set(&k->d, k->b, j, q->sum_b[at + j]);
+  }
+  pass p = {.k = k, .q = q, .x = rl_data(k->d.c->out[0]), .to = to, .at = at, .cols = cols, .add = add};
+  p.ldx = k->d.channels, p.ld_to = cols;
+  return rl_parallel(corrected_body, &p, rl_blocks(k->d.pixels, ROWS));
+}
+
+static void correct_body(void *ctx, int64_t block, int worker) {
+  const pass *p = ctx;
+  const rl_dense *d = &p->k->d;
+  int64_t i = block * ROWS, from = i * p->cols * d->size;
+  const void *x = p->x + from;
+  void *dz = p->q->dz + from;
+  RL_KERNEL_CALL(d->c->k, d->c->dtype, norm_correct, dz, x, (size_t)p->cols, p->mean, (void *)p->k->a,
+                 (void *)p->k->b, (size_t)rows_of(p, i), (size_t)p->cols);
+  (void)worker;
+}
+
 /* Writes or adds a gradient of n numbers. */
-static void give(const back *k, int input, const double *v, int64_t n) {
-  rl_tensor *din = k->d.c->din[input];
+static void give(const back *k, const lane *q, int input, const double *v, int64_t n) {
+  rl_tensor *din = q->din[input];
   if (din == NULL) return;
   void *p = rl_data(din);
   for (int64_t j = 0; j < n; j++)
-    rl_dense_set(&k->d, p, j, (k->d.c->beta[input] ? rl_dense_get(&k->d, p, j) : 0) + v[j]);
+    rl_dense_set(&k->d, p, j, (q->beta[input] ? rl_dense_get(&k->d, p, j) : 0) + v[j]);
 }
 
-/* a and b of one normalisation's channel from its sums; nothing to correct where the moments are constants. */
-static void correction(const back *k, const rl_norm *q, int64_t j, double *a, double *b) {
+/* One normalisation's channel, from its sums: dx lacks a + b (x - mean); nothing where the moments are constants. */
+static void correction(const back *k, const lane *q, const rl_norm *norm, int64_t j, double *a, double *b) {
   *a = *b = 0;
   if (!k->d.training) return;
-  double scale = rl_dense_get(&k->d, q->scale, j), rstd = rl_dense_get(&k->d, q->rstd, j),
-         per = 1 / (double)k->d.pixels;
-  double c1 = k->sums[j] * per, c2 = k->sums[q->n + j] * per;
-  *b = -scale * c2 * rstd;
-  *a = -scale * c1 - *b * rl_dense_get(&k->d, q->mean, j);
+  double scale = rl_dense_get(&k->d, norm->scale, j), per = 1 / (double)k->d.pixels;
+  *a = -scale * q->sums[j] * per;
+  *b = -scale * q->sums[norm->n + j] * per * rl_dense_get(&k->d, norm->rstd, j);
 }
 
 /* scale dz [M][mid] becomes the gradient of y1, in place. */
-static rl_status back_norm2(back *k, int64_t l, const rl_norm *q, const char *y1) {
-  pass p = {.k = k, .x = y1, .cols = q->n};
-  give(k, rl_dense_at(l, DENSE_NORM2_B), k->sums, q->n);
-  give(k, rl_dense_at(l, DENSE_NORM2_W), k->sums + q->n, q->n);
-  for (int64_t j = 0; j < q->n; j++) {
+static rl_status back_norm2(back *k, const lane *q, int64_t l, const rl_norm *norm, const char *y1) {
+  pass p = {.k = k, .q = q, .x = y1, .mean = norm->mean, .cols = norm->n};
+  give(k, q, rl_dense_at(l, DENSE_NORM2_B), q->sums, norm->n);
+  give(k, q, rl_dense_at(l, DENSE_NORM2_W), q->sums + norm->n, norm->n);
+  if (!k->d.training) return RL_OK;
+  for (int64_t j = 0; j < norm->n; j++) {
     double a, b;
-    correction(k, q, j, &a, &b);
+    correction(k, q, norm, j, &a, &b);
     rl_dense_set(&k->d, k->a, j, a);
     rl_dense_set(&k->d, k->b, j, b);
   }
-  return rl_parallel(norm_body, &p, rl_blocks(k->d.pixels, ROWS));
+  return rl_parallel(correct_body, &p, rl_blocks(k->d.pixels, ROWS));
 }
 
 /* From dz = dL/dy1: the gradients of conv1 and norm1; what reaches the block's buffer is added to `grad`. */
-static rl_status back_conv1(back *k, int64_t l, const rl_norm *q) {
+static rl_status back_conv1(back *k, const lane *q, int64_t l, const rl_norm *norm) {
   rl_call *c = k->d.c;
   const void *x = rl_data(c->out[0]), *weight = rl_data(c->in[rl_dense_at(l, DENSE_CONV1)]);
   int at = rl_dense_at(l, DENSE_CONV1);
-  rl_prologue f = {.scale = q->scale, .shift = q->shift, .act = RL_ACT_RELU};
-  rl_gemm g = {.dtype = c->dtype, .a = k->dz, .lda = k->d.mid, .n = q->n};
-  if (c->din[at] != NULL) {
+  rl_prologue f = {.scale = norm->scale, .shift = norm->shift, .act = RL_ACT_RELU};
+  rl_gemm g = {.dtype = c->dtype, .a = q->dz, .lda = k->d.mid, .n = norm->n};
+  if (q->din[at] != NULL) {
     rl_gemm dw = g;
     dw.ta = true, dw.m = k->d.mid, dw.k = k->d.pixels, dw.b = x, dw.ldb = k->d.channels;
-    dw.c = rl_data(c->din[at]), dw.ldc = q->n, dw.beta = c->beta[at];
+    dw.c = rl_data(q->din[at]), dw.ldc = norm->n, dw.beta = q->beta[at];
     dw.pb = f;
     RL_TRY(rl_gemm_run(&dw));
   }
-  rl_gemm_back e = {.f = f,
-                    .x = x,
-                    .mean = q->mean,
-                    .rstd = q->rstd,
-                    .ldx = k->d.channels,
-                    .grad = k->grad,
-                    .ldg = k->d.channels,
-                    .add = true,
-                    .sums = k->sums};
-  g.m = k->d.pixels, g.k = k->d.mid, g.b = weight, g.ldb = q->n, g.back = &e;
+  rl_gemm_back e = {.f = f, .x = x, .mean = norm->mean, .rstd = norm->rstd, .ldx = k->d.channels};
+  e.grad = q->grad, e.ldg = k->d.channels, e.add = true, e.sums = q->sums;
+  g.m = k->d.pixels, g.k = k->d.mid, g.b = weight, g.ldb = norm->n, g.back = &e;
   RL_TRY(rl_gemm_run(&g));
-  give(k, rl_dense_at(l, DENSE_NORM1_B), k->sums, q->n);
-  give(k, rl_dense_at(l, DENSE_NORM1_W), k->sums + q->n, q->n);
-  for (int64_t j = 0; j < q->n; j++) {
+  give(k, q, rl_dense_at(l, DENSE_NORM1_B), q->sums, norm->n);
+  give(k, q, rl_dense_at(l, DENSE_NORM1_W), q->sums + norm->n, norm->n);
+  for (int64_t j = 0; j < norm->n; j++) {
     double a, b;
-    correction(k, q, j, &a, &b);
-    k->sum_a[j] += a;
-    k->sum_b[j] += b;
+    correction(k, q, norm, j, &a, &b);
+    q->sum_a[j] += a - b * rl_dense_get(&k->d, norm->mean, j);
+    q->sum_b[j] += b;
   }
   return RL_OK;
+}
+
+/* conv2's gradients, all cotangents at once: they share its transformed input and weight. */
+static rl_status back_conv2(back *k, int64_t l, const rl_norm *norm, const char *y1) {
+  rl_call *c = k->d.c;
+  int at = rl_dense_at(l, DENSE_CONV2);
+  rl_conv s = rl_dense_conv2(&k->d, norm, y1);
+  const void *dy[LOSSES_MAX];
+  void *dweight[LOSSES_MAX];
+  double beta[LOSSES_MAX];
+  rl_conv_dx dx[LOSSES_MAX];
+  bool learns = false;
+  s.ldy = k->d.growth;
+  for (int i = 0; i < c->ncot; i++) {
+    const lane *q = &k->lane[i];
+    dy[i] = q->made;
+    dweight[i] = q->din[at] == NULL ? NULL : rl_data(q->din[at]);
+    beta[i] = q->beta[at];
+    dx[i] = (rl_conv_dx){.dx = q->dz, .ld = k->d.mid, .sums = q->sums};
+    learns = learns || dweight[i] != NULL;
+  }
+  if (learns) RL_TRY(rl_conv_back_weight(&s, c->ncot, dy, dweight, beta));
+  return rl_conv_back_data(&s, c->ncot, dy, rl_data(c->in[at]), dx);
 }
 
 static rl_status back_layer(back *k, int64_t l) {
@@ -143,60 +175,65 @@ static rl_status back_layer(back *k, int64_t l) {
   const rl_dense *d = &k->d;
   rl_norm norm1 = rl_dense_norm(d, c->keep[1], l, 0), norm2 = rl_dense_norm(d, c->keep[1], l, 1);
   const char *y1 = (const char *)rl_data(c->keep[0]) + l * d->pixels * d->mid * d->size;
-  int at = rl_dense_at(l, DENSE_CONV2);
-  RL_TRY(apply_corrections(k, norm1.n, d->growth, k->made, d->growth, 0));
-  rl_conv s = rl_dense_conv2(d, &norm2, y1);
-  s.ldy = d->growth;
-  const void *dy = k->made;
-  if (c->din[at] != NULL)
-    RL_TRY(rl_conv_back_weight(&s, 1, &dy, &(void *){rl_data(c->din[at])}, &(double){c->beta[at]}));
-  RL_TRY(rl_conv_back_data(&s, 1, &dy, rl_data(c->in[at]),
-                           &(rl_conv_dx){.dx = k->dz, .ld = d->mid, .sums = k->sums}));
-  RL_TRY(back_norm2(k, l, &norm2, y1));
-  return back_conv1(k, l, &norm1);
-}
-
-/* Running moments are constants here: their gradient is 0 (exactly so in training). */
-static rl_status back_constants(const back *k) {
-  const rl_call *c = k->d.c;
-  for (int64_t l = 0; l < k->d.layers; l++)
-    for (int i = DENSE_MEAN1; i < DENSE_INPUTS; i++) {
-      int at = rl_dense_at(l, i);
-      if (c->din[at] != NULL && c->beta[at] == 0) RL_TRY(rl_fill(c->din[at], 0));
-    }
+  for (int i = 0; i < c->ncot; i++)
+    RL_TRY(apply_corrections(k, &k->lane[i], norm1.n, d->growth, k->lane[i].made, 0));
+  RL_TRY(back_conv2(k, l, &norm2, y1));
+  for (int i = 0; i < c->ncot; i++) {
+    RL_TRY(back_norm2(k, &k->lane[i], l, &norm2, y1));
+    RL_TRY(back_conv1(k, &k->lane[i], l, &norm1));
+  }
   return RL_OK;
 }
 
 static rl_status back_all(back *k) {
   rl_call *c = k->d.c;
-  RL_TRY(back_constants(k));
-  memcpy(k->grad, rl_data(c->dout[0]), (size_t)(k->d.pixels * k->d.channels * k->d.size));
+  for (int i = 0; i < c->ncot; i++) {
+    pass p = {.k = k, .q = &k->lane[i], .x = rl_data(c->dout[i])};
+    RL_TRY(rl_parallel(start_body, &p, rl_blocks(k->d.pixels, ROWS)));
+  }
   for (int64_t l = k->d.layers - 1; l >= 0; l--) RL_TRY(back_layer(k, l));
-  if (c->din[0] == NULL) return RL_OK;
-  return apply_corrections(k, 0, k->d.c0, rl_data(c->din[0]), k->d.c0, c->beta[0]);
+  for (int i = 0; i < c->ncot; i++) {
+    const lane *q = &k->lane[i];
+    if (q->din[0] != NULL) RL_TRY(apply_corrections(k, q, 0, k->d.c0, rl_data(q->din[0]), q->beta[0]));
+  }
+  return RL_OK;
 }
 
 static int64_t lines(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-rl_status rl_dense_backward(rl_call *c) {
-  back k = {.d = rl_dense_of(c)};
-  const rl_dense *d = &k.d;
-  int64_t widest = d->channels > d->mid ? d->channels : d->mid;
+/* All of a walk's memory, taken before anything is written. */
+static rl_status open_back(back *k, void **memory, size_t *bytes) {
+  const rl_dense *d = &k->d;
+  rl_call *c = d->c;
+  int64_t widest = d->channels > d->mid ? d->channels : d->mid, list = lines(widest * 8);
   int64_t grad = lines(d->pixels * d->channels * d->size), made = lines(d->pixels * d->growth * d->size);
-  int64_t dz = lines(d->pixels * d->mid * d->size), list = lines(widest * 8);
-  int64_t bytes = grad + made + dz + 7 * list;
+  int64_t dz = lines(d->pixels * d->mid * d->size), each = grad + made + dz + 5 * list;
+  *bytes = (size_t)(c->ncot * each + 2 * list);
+  RL_TRY(rl_mem_alloc(memory, *bytes));
+  k->a = *memory;
+  k->b = k->a + list;
+  for (int i = 0; i < c->ncot; i++) {
+    lane *q = &k->lane[i];
+    q->grad = k->b + list + i * each;
+    q->made = q->grad + grad;
+    q->dz = q->made + made;
+    q->sum_a = (double *)(void *)(q->dz + dz);
+    q->sum_b = q->sum_a + list / 8;
+    q->sums = q->sum_b + list / 8;
+    memset(q->sum_a, 0, (size_t)(2 * list));
+    q->din = c->din + i * c->nin;
+    q->beta = c->beta + i * c->nin;
+  }
+  return RL_OK;
+}
+
+rl_status rl_dense_backward(rl_call *c) {
+  back k;
   void *memory = NULL;
-  RL_TRY(rl_mem_alloc(&memory, (size_t)bytes));
-  k.grad = memory;
-  k.made = k.grad + grad;
-  k.dz = k.made + made;
-  k.a = k.dz + dz;
-  k.b = k.a + list;
-  k.sum_a = (double *)(void *)(k.b + list);
-  k.sum_b = k.sum_a + list / 8;
-  k.sums = k.sum_b + list / 8;
-  memset(k.sum_a, 0, (size_t)(2 * list));
+  size_t bytes = 0;
+  k.d = rl_dense_of(c);
+  RL_TRY(open_back(&k, &memory, &bytes));
   rl_status s = back_all(&k);
-  rl_mem_free(memory, (size_t)bytes);
+  rl_mem_free(memory, bytes);
   return s;
 }

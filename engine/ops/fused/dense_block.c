@@ -78,20 +78,28 @@ rl_conv rl_dense_conv2(const rl_dense *d, const rl_norm *norm2, const void *y1) 
 
 /* ---- shape */
 
-static rl_status check_layer(const rl_dense *d, int64_t layer) {
-  const int64_t cin = rl_dense_cin(d, layer), mid = d->mid, growth = d->growth;
+static const rl_input layer_inputs[DENSE_INPUTS] = {{"norm1.weight", .unsaved = true},
+                                                    {"norm1.bias", .unsaved = true},
+                                                    {.name = "conv1.weight"},
+                                                    {"norm2.weight", .unsaved = true},
+                                                    {"norm2.bias", .unsaved = true},
+                                                    {.name = "conv2.weight"},
+                                                    {"norm1.running_mean", .fixed = true, .in_place = true},
+                                                    {"norm1.running_var", .fixed = true, .in_place = true},
+                                                    {"norm2.running_mean", .fixed = true, .in_place = true},
+                                                    {"norm2.running_var", .fixed = true, .in_place = true}};
+
+static rl_status check_layer(const rl_dense *d, int64_t l) {
+  const int64_t cin = rl_dense_cin(d, l), mid = d->mid, growth = d->growth;
   const rl_shape want[DENSE_INPUTS] = {{1, {cin}}, {1, {cin}}, {4, {mid, cin, 1, 1}},
                                        {1, {mid}}, {1, {mid}}, {4, {growth, mid, 3, 3}},
                                        {1, {cin}}, {1, {cin}}, {1, {mid}},
                                        {1, {mid}}};
-  static const char *const name[] = {
-      "norm1.weight", "norm1.bias",         "conv1.weight",      "norm2.weight",       "norm2.bias",
-      "conv2.weight", "norm1.running_mean", "norm1.running_var", "norm2.running_mean", "norm2.running_var"};
   for (int i = 0; i < DENSE_INPUTS; i++) {
-    const rl_tensor *t = d->c->in[rl_dense_at(layer, i)];
+    const rl_tensor *t = d->c->in[rl_dense_at(l, i)];
     if (t == NULL || !rl_shape_equal(&t->shape, &want[i]))
-      return rl_fail(RL_ESHAPE, "dense_block: %s of layer %lld is %s, must be %s for x %s", name[i],
-                     (long long)layer + 1, t == NULL ? "missing" : rl_shape_text(&t->shape),
+      return rl_fail(RL_ESHAPE, "dense_block: %s of layer %lld is %s, must be %s for x %s",
+                     layer_inputs[i].name, (long long)l + 1, t == NULL ? "missing" : rl_shape_text(&t->shape),
                      rl_shape_text(&want[i]), rl_shape_text(&d->c->in[0]->shape));
   }
   return RL_OK;
@@ -129,12 +137,12 @@ static void prepare(const rl_dense *d, const rl_norm *q, int64_t layer, int whic
   rl_tensor **in = d->c->in + rl_dense_at(layer, 0);
   const void *weight = rl_data(in[which == 0 ? DENSE_NORM1_W : DENSE_NORM2_W]),
              *bias = rl_data(in[which == 0 ? DENSE_NORM1_B : DENSE_NORM2_B]);
-  const void *kept_mean = rl_data(in[which == 0 ? DENSE_MEAN1 : DENSE_MEAN2]),
-             *kept_var = rl_data(in[which == 0 ? DENSE_VAR1 : DENSE_VAR2]);
+  const rl_tensor *kept_mean = in[which == 0 ? DENSE_MEAN1 : DENSE_MEAN2],
+                  *kept_var = in[which == 0 ? DENSE_VAR1 : DENSE_VAR2];
   double eps = d->c->arg[DENSE_EPS].num;
   for (int64_t j = 0; j < q->n; j++) {
-    double m = d->training ? mean[j] : rl_dense_get(d, kept_mean, j),
-           v = d->training ? var[j] : rl_dense_get(d, kept_var, j);
+    double m = d->training ? mean[j] : rl_dense_get(d, rl_at(kept_mean, j * kept_mean->stride[0]), 0),
+           v = d->training ? var[j] : rl_dense_get(d, rl_at(kept_var, j * kept_var->stride[0]), 0);
     double rstd = 1 / sqrt(v + eps), scale = rl_dense_get(d, weight, j) * rstd;
     rl_dense_set(d, q->mean, j, m);
     rl_dense_set(d, q->rstd, j, rstd);
@@ -147,10 +155,10 @@ static void prepare(const rl_dense *d, const rl_norm *q, int64_t layer, int whic
 static void update_running(const rl_dense *d, rl_tensor *mean, rl_tensor *var, const double *m,
                            const double *v, int64_t n) {
   double momentum = d->c->arg[DENSE_MOMENTUM].num, unbiased = (double)d->pixels / (double)(d->pixels - 1);
-  void *pm = rl_data(mean), *pv = rl_data(var);
   for (int64_t j = 0; j < n; j++) {
-    rl_dense_set(d, pm, j, (1 - momentum) * rl_dense_get(d, pm, j) + momentum * m[j]);
-    rl_dense_set(d, pv, j, (1 - momentum) * rl_dense_get(d, pv, j) + momentum * v[j] * unbiased);
+    void *pm = rl_at(mean, j * mean->stride[0]), *pv = rl_at(var, j * var->stride[0]);
+    rl_dense_set(d, pm, 0, (1 - momentum) * rl_dense_get(d, pm, 0) + momentum * m[j]);
+    rl_dense_set(d, pv, 0, (1 - momentum) * rl_dense_get(d, pv, 0) + momentum * v[j] * unbiased);
   }
 }
 
@@ -247,12 +255,30 @@ const rl_op rl_op_dense_block = {
            "bias [mid], conv2 weight [growth, mid, 3, 3] and the running mean and variance of norm1 and "
            "norm2, which training updates",
     .dtypes = RL_FLOATS,
-    .in = {{"x", .layout = RL_STRIDED}, {"layers", .variadic = true}},
+    .in = {{"x", .layout = RL_STRIDED},
+           {"layers", .variadic = true, .cycle = layer_inputs, .round = DENSE_INPUTS}},
     .params = params,
     .layout = RL_ROWMAJOR,
-    .samples =
-        "{ T{2, 3, 3, 2}, { T{3}, T{3}, T{4, 3, 1, 1}, T{4}, T{4}, T{2, 4, 3, 3}, T{3}, T{3}, T{4}, T{4} }, "
-        "{ training = true } }",
+    .samples = "{ T{2, 3, 3, 2}, { T{3}, T{3}, T{4, 3, 1, 1}, T{4}, T{4}, T{2, 4, 3, 3}, T{3}, T{3, lo = "
+               "0.5, hi = 1.5}, "
+               "T{4}, T{4, lo = 0.5, hi = 1.5} }, { training = true } } "
+               "{ T{2, 3, 2, 3}, { T{3, lo = 0.2, hi = 0.4}, T{3, lo = 2, hi = 3}, T{4, 3, 1, 1, lo = -0.4, "
+               "hi = 0.5}, "
+               "T{4, lo = 0.1, hi = 0.2}, T{4, lo = 2.5, hi = 3}, T{2, 4, 3, 3, lo = -0.4, hi = 0.5}, "
+               "T{3}, T{3, lo = 0.5, hi = 1.5}, T{4}, T{4, lo = 0.5, hi = 1.5}, "
+               "T{5, lo = 0.2, hi = 0.4}, T{5, lo = 3, hi = 4}, T{4, 5, 1, 1, lo = -0.4, hi = 0.5}, "
+               "T{4, lo = 0.1, hi = 0.2}, T{4, lo = 3, hi = 4}, T{2, 4, 3, 3, lo = -0.4, hi = 0.5}, "
+               "T{5}, T{5, lo = 0.5, hi = 1.5}, T{4}, T{4, lo = 0.5, hi = 1.5} } }",
+    .plain = "function(x, layers, o) o = o or {} "
+             "local function norm(v, i, at) return rl.batch_norm(v, layers[at], layers[at + 1], layers[i], "
+             "layers[i + "
+             "1], { training = o.training, momentum = o.momentum, eps = o.eps }):relu() end "
+             "for i = 1, #layers, 10 do "
+             "local middle = rl.conv2d(norm(x, i, i + 6), layers[i + 2]) "
+             "x = rl.cat({ x, rl.conv2d(norm(middle, i + 3, i + 8), layers[i + 5], { padding = 1 }) }, { dim "
+             "= 2 }) "
+             "end return x end",
+    .batched = true,
     .saves = RL_SAVE_ALL_IN | RL_SAVE_OUT(0),
     .flops = flops,
     .shape = shape,

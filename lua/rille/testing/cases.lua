@@ -124,14 +124,14 @@ end
 local Case = {}
 Case.__index = Case
 
-local function scan(v, visit) -- every mark in v, in order
-  if is_mark(v) then return visit(v) end
+local function scan(v, visit, place) -- every mark in v, in order
+  if is_mark(v) then return visit(v, place) end
   if type(v) ~= "table" or rl.is_tensor(v) then return v end
   local out = {}
   for k, e in pairs(v) do
     if type(k) ~= "number" then out[k] = e end
   end
-  for i, e in ipairs(v) do out[i] = scan(e, visit) end
+  for i, e in ipairs(v) do out[i] = scan(e, visit, i) end
   return out
 end
 
@@ -140,13 +140,14 @@ end
 function cases.make(row, sample, name)
   local self = setmetatable({ row = row, count = 0, bases = {}, views = {}, fixed = {}, fresh = {} }, Case)
   local possible, argument = false, 0
-  local function visit(m)
+  local function visit(m, place) -- place: within a list of tensors
     local seed = #self.bases + 1
     if m.kind ~= "T" then
       local value = make_fixed(m, seed)
       return function() return value end
     end
     local input = row.inputs[math.min(argument, #row.inputs)] or {}
+    if input.cycle and place then input = input.cycle[(place - 1) % #input.cycle + 1] end
     -- what is written to must not share its own elements
     local changed = input.in_place or (row.class == "inplace" and seed == 1)
     local shape, view
