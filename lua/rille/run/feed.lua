@@ -8,8 +8,8 @@ local rl = require "rille"
 local Feed = {}
 Feed.__index = Feed
 
-local FIELDS = { "augment", "classes", "dir", "drop_last", "leave_out", "mean", "on_bad", "phantom", "std",
-  "threads" }
+local FIELDS = { "augment", "balance", "classes", "dir", "drop_last", "fixations", "leave_out", "mean",
+  "on_bad", "phantom", "saliency", "sigma", "std", "threads" }
 local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
 
 local function check(recipe)
@@ -66,7 +66,9 @@ function Feed.open(recipe, o)
     counts = {} }, Feed)
   self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
   self.dir = dir or phantom(recipe, o)
-  self.set = rl.data.open(self.dir, { classes = recipe.data.classes, leave_out = recipe.data.leave_out })
+  local d = recipe.data
+  self.set = rl.data.open(self.dir, { classes = d.classes, leave_out = d.leave_out, saliency = d.saliency,
+    sigma = d.sigma })
   self.classes = self.set.classes
   for _, split in ipairs { "train", "val", "test" } do self.counts[split] = self.set:count(split) end
   if self.counts.train == 0 then
@@ -92,7 +94,8 @@ local function loader(self, split, o)
       channels = o.channels or self.options.channels, shuffle = o.shuffle or false,
       augment = o.augment and d.augment or nil, seed = self.seed,
       threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
-      drop_last = o.shuffle and d.drop_last or false })
+      drop_last = o.shuffle and d.drop_last or false, balance = o.shuffle and d.balance or false,
+      fixations = d.fixations })
   end
   return self.loaders[key]
 end
