@@ -85,7 +85,7 @@ static int check_split(lua_State *L, int i) { /* nil: all rows */
   if (lua_isnoneornil(L, i)) return RL_SPLIT_NONE;
   int split = rl_split_find(luaL_checkstring(L, i));
   if (split == RL_SPLIT_NONE)
-    luaL_error(L, "data: split \"%s\" is none of train, val, test", lua_tostring(L, i));
+    luaL_error(L, "data: split \"%s\" is none of train, val, test; name one of them", lua_tostring(L, i));
   return split;
 }
 

@@ -331,12 +331,16 @@ static rl_status check_options(const rl_loader_options *o) {
     if (!(o->std[i] > 0)) return rl_fail(RL_EARG, "loader: std = %g is not positive", o->std[i]);
   if (o->gaze != RL_GAZE_NONE && o->fixations == NULL)
     return rl_fail(RL_EARG, "loader: saliency maps from fixations need the fixations");
-  if (o->gaze >= RL_GAZE_DURATION && !o->fixations->has_duration)
-    return rl_fail(RL_EARG, "loader: saliency by duration needs the column duration in \"%s/fixations.csv\"",
-                   o->fixations->m->dir);
-  if (o->gaze == RL_GAZE_THIRDS && !o->fixations->has_onset)
-    return rl_fail(RL_EARG, "loader: saliency in thirds needs the column onset in \"%s/fixations.csv\"",
-                   o->fixations->m->dir);
+  const char *lacks = o->gaze < RL_GAZE_DURATION                              ? NULL
+                      : !o->fixations->has_duration                           ? "duration"
+                      : o->gaze == RL_GAZE_THIRDS && !o->fixations->has_onset ? "onset"
+                                                                              : NULL;
+  if (lacks != NULL)
+    return rl_fail(
+        RL_EARG,
+        "loader: saliency = \"%s\" needs the column %s, which \"%s/fixations.csv\" lacks; add it, or "
+        "use \"fixations\"",
+        o->gaze == RL_GAZE_THIRDS ? "thirds" : "duration", lacks, o->fixations->m->dir);
   if (!(o->sigma >= 0 && o->sigma <= 1e6))
     return rl_fail(RL_EARG, "loader: sigma = %g is not between 0 and 1e6 pixels", o->sigma);
   return rl_augment_check(&o->augment);
@@ -375,8 +379,8 @@ sort_classes(rl_loader *l) { /* only classes with rows in the split get a number
   }
   if (l->present > 0) return RL_OK;
   return rl_fail(RL_EARG,
-                 "loader: balance = true, but no row of split \"%s\" has a label; fill the column label",
-                 rl_split_name(l->o.split));
+                 "loader: balance = true, but no row of \"%s\"%s%s has a label; fill the column label",
+                 l->m->dir, l->o.split == RL_SPLIT_NONE ? "" : " in split ", rl_split_name(l->o.split));
 }
 
 static rl_status alloc_slot(rl_loader *l, slot *s) {

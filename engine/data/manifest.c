@@ -69,6 +69,31 @@ static rl_status keep(reader *r, const char *text) { /* as an offset in cells */
   return rl_bytes_put(&k->cells, &at, sizeof at);
 }
 
+/* Whether a column's name is a known one in other case, with an s behind it, or with letters swapped. */
+static bool misspells(const char *name, const char *right) {
+  int left[256] = {0};
+  size_t n = strlen(right), m = strlen(name);
+  if (strncasecmp(name, right, n) == 0 && (m == n || (m == n + 1 && (name[n] == 's' || name[n] == 'S'))))
+    return true;
+  if (m != n) return false;
+  for (size_t i = 0; i < n; i++) left[(uint8_t)name[i]]++, left[(uint8_t)right[i]]--;
+  for (int c = 0; c < 256; c++)
+    if (left[c] != 0) return false;
+  return true;
+}
+
+static rl_status check_names(const reader *r) { /* a label column that is not found would be a silent loss */
+  for (int k = 0; k < KNOWN; k++)
+    for (int i = 0; r->at[k] < 0 && i < r->csv.fields; i++) {
+      char advice[60];
+      snprintf(advice, sizeof advice, "; did you mean \"%s\"?", known[k]);
+      if (misspells(r->csv.field[i].text, known[k]))
+        return bad_cell(r, r->csv.row_line, r->csv.field[i].column, "unknown column", r->csv.field[i].text,
+                        advice);
+    }
+  return RL_OK;
+}
+
 static rl_status read_header(reader *r) {
   bool more;
   RL_TRY(rl_csv_next(&r->csv, &more));
@@ -85,6 +110,7 @@ static rl_status read_header(reader *r) {
     RL_TRY(keep(r, name));
   }
   r->m->columns = r->csv.fields;
+  RL_TRY(check_names(r));
   if (r->at[FILE_] >= 0) return RL_OK;
   return rl_fail(RL_EFORMAT,
                  "manifest: %s:%d:1: column \"file\" is missing; the first line names the columns", r->shown,
@@ -168,8 +194,8 @@ static rl_status read_folder(reader *r) {
   char shown[RL_NAMEBUF];
   int n = scandir(r->m->dir, &list, keep_image, by_bytes), line = 0;
   if (n < 0)
-    return rl_fail(RL_EIO, "manifest: \"%s\": cannot open: %s", rl_file_name(shown, r->m->dir),
-                   strerror(errno));
+    return rl_fail(RL_EIO, "manifest: \"%s\": cannot open: %s; name the data set's folder",
+                   rl_file_name(shown, r->m->dir), strerror(errno));
   rl_status s = keep(r, "file");
   for (int i = 0; i < n; i++) {
     if (s == RL_OK) s = keep(r, list[i]->d_name);
@@ -298,6 +324,39 @@ static rl_status check_groups(reader *r) { /* no split parts a group; a row with
   return s;
 }
 
+static int by_file(const void *a, const void *b) {
+  const rl_row *x = *(rl_row *const *)a, *y = *(rl_row *const *)b;
+  int c = strcmp(x->file, y->file);
+  return c != 0 ? c : (x->line > y->line) - (x->line < y->line);
+}
+
+static rl_status compare_rows(const reader *r, const rl_row *a, const rl_row *b) { /* neighbours by file */
+  char shown[RL_NAMEBUF], one[80], other[80];
+  if (strcmp(a->file, b->file) != 0) return RL_OK;
+  rl_file_name(shown, b->file);
+  if (strcmp(a->label, b->label) != 0)
+    return rl_fail(RL_EFORMAT,
+                   "manifest: %s:%d: image \"%s\" is labelled \"%s\", but \"%s\" at line %d; keep one",
+                   r->shown, b->line, shown, rl_quote(one, sizeof one, b->label, strlen(b->label)),
+                   rl_quote(other, sizeof other, a->label, strlen(a->label)), a->line);
+  return rl_fail(RL_EFORMAT, "manifest: %s:%d: image \"%s\" is listed at line %d already; remove one of them",
+                 r->shown, b->line, shown, a->line);
+}
+
+static rl_status check_twice(reader *r) {
+  rl_manifest *m = r->m;
+  void *block;
+  size_t bytes = (size_t)m->rows * sizeof(rl_row *);
+  RL_TRY(rl_mem_alloc(&block, bytes));
+  rl_row **order = block;
+  for (int i = 0; i < m->rows; i++) order[i] = &m->row[i];
+  qsort(order, (size_t)m->rows, sizeof *order, by_file);
+  rl_status s = RL_OK;
+  for (int i = 1; i < m->rows && s == RL_OK; i++) s = compare_rows(r, order[i - 1], order[i]);
+  rl_mem_free(block, bytes);
+  return s;
+}
+
 static int by_text(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -374,6 +433,7 @@ static rl_status read_all(reader *r) {
   RL_TRY(take_cells(r));
   RL_TRY(check_files(r));
   RL_TRY(check_groups(r));
+  RL_TRY(check_twice(r));
   RL_TRY(name_classes(r));
   return set_classes(r);
 }

@@ -33,7 +33,7 @@ static rl_status quoted(rl_csv *c, size_t *line_at) { /* c->pos at the opening q
     RL_TRY(rl_bytes_put(&c->scratch, c->text + from, c->pos - from));
     if (c->pos >= c->len) {
       c->line = first;
-      return bad(c, open_line, open, "a quoted field is never closed");
+      return bad(c, open_line, open, "a quoted field is never closed; put a quote behind it");
     }
     if (c->text[c->pos] == '\0') return bad(c, *line_at, c->pos, "a NUL byte; is it a text file?");
     c->pos++;

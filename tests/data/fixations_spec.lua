@@ -170,7 +170,7 @@ describe("fixations", function()
 
   it("refuse maps that the columns or options do not give", function()
     local bare = open "file,x,y,duration\na.png,1,2,1\n"
-    for o, want in pairs { [{ saliency = "thirds" }] = "thirds needs the column onset",
+    for o, want in pairs { [{ saliency = "thirds" }] = 'saliency = "thirds" needs the column onset',
       [{ saliency = "duration", sigma = -1 }] = "sigma = -1",
       [{ saliency = "density" }] = "saliency = density; it is one of: file, fixations, duration, thirds" } do
       o.size = 8

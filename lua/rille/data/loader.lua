@@ -9,6 +9,7 @@
 -- moved as the image was; those that a crop cut off are left out.
 local core = require "rille.core"._data
 local check = require "rille.util.check"
+local raise = require "rille.data.raise"
 
 ---@class rille.Loader
 local Loader = {}
@@ -71,7 +72,7 @@ function Loader.new(set, opts)
     flip = a.flip, rotate = a.rotate, crop = a.crop, brightness = a.brightness, contrast = a.contrast,
   }
   local fixations = (o.fixations or saliency ~= "file") and set:gaze() or nil
-  local self = { set = set, handle = core.loader(set.manifest, flat, fixations),
+  local self = { set = set, handle = raise.at(3, core.loader, set.manifest, flat, fixations),
     shape = { o.channels, height, width }, batch = o.batch, drop_last = o.drop_last,
     fixations = o.fixations }
   self.samples = self.handle:samples()
@@ -81,7 +82,9 @@ end
 ---The next batch, or nil once at the end of each epoch; the call after that begins the next one.
 function Loader:next()
   self.resumed = false
-  return self.handle:next(self.shape[1], self.shape[2], self.shape[3], self.fixations)
+  local s = self.shape
+  local batch = raise.at(3, self.handle.next, self.handle, s[1], s[2], s[3], self.fixations)
+  return batch
 end
 
 ---Iterate over epoch `e` from its start; right after restore() of a state in epoch `e`, from there on.

@@ -1,6 +1,8 @@
 -- A data set: the rows of a manifest, checked.
 local core = require "rille.core"._data
 local inspect = require "rille.data.inspect"
+local check = require "rille.util.check"
+local raise = require "rille.data.raise"
 
 ---@class rille.Set
 ---@field dir string
@@ -11,17 +13,18 @@ local Set = {}
 Set.__index = Set
 
 function Set.new(dir, opts)
-  local manifest = core.open(dir, opts.classes or nil, opts.leave_out or nil)
+  local manifest = raise.at(3, core.open, dir, opts.classes or nil, opts.leave_out or nil)
   local info = manifest:info()
   return setmetatable({ dir = dir, manifest = manifest, classes = info.classes, columns = info.columns,
-    n = info.rows, saliency = opts.saliency or nil, sigma = opts.sigma or nil }, Set)
+    n = info.rows, saliency = opts.saliency or nil, sigma = opts.sigma or nil,
+    leaves_out = opts.leave_out and #opts.leave_out > 0 }, Set)
 end
 
 ---The engine's fixations, read from fixations.csv when they are first wanted.
 ---
 ---Raises: `fixations: "DIR/fixations.csv":LINE:COLUMN: ...` for whatever is wrong.
 function Set:gaze()
-  self.handle = self.handle or core.fixations(self.manifest)
+  self.handle = self.handle or raise.at(4, core.fixations, self.manifest)
   return self.handle
 end
 
@@ -71,10 +74,22 @@ end
 ---@param index integer from 1; batch.index holds these
 function Set:row(index) return self.manifest:row(index) end
 
----Read every file once and tell what may spoil a run. Nothing found gives an empty list.
----@return { kind: string, index: integer, message: string }[] findings by row; kinds: unreadable, duplicate,
----  two_labels, split_leak, constant, odd_size, empty_mask, empty_saliency, missing_class (index 0)
-function Set:inspect() return inspect(self) end
+---What may spoil a run, and what there is. Quick by default: names, headers and lengths, nothing is decoded.
+---Each finding's message names the file and what to do. Nothing wrong gives an empty list.
+---
+---Findings, by row: unreadable, size (mask or map of another size than its image), duplicate, two_labels,
+---split_leak (one picture twice; under two labels; in two splits), odd_size, fixations; of the set, with
+---index 0: empty_split, missing_class, no_group, fixations; only in depth: constant, empty_mask,
+---empty_saliency. open() has refused missing files, groups in two splits and wrong words before.
+---@param opts? { deep: boolean } deep: decode every file, and compare pictures by their pixels
+---@return { kind: string, index: integer, message: string }[] findings
+---@return table summary rows, splits (rows by name), counts (rows per class, by split), labelled, masks,
+---  maps, groups, sizes (list of { size = "WIDTHxHEIGHT", n }, most frequent first), fixations (count,
+---  subjects, images; nil without the file)
+function Set:inspect(opts)
+  local o = check.options("set:inspect", opts, { deep = false })
+  return inspect(self, o.deep)
+end
 
 function Set:__len() return self.n end
 
