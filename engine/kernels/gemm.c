@@ -10,9 +10,12 @@
 
 #define PACK_ROWS    64
 #define PARTS_MAX    8
+#define PART_DEPTH   384     /* inner steps that make a part worth its sum */
+#define PARTS_SIZE   2097152 /* elements of all parts */
 #define STACK_BYTES  32768
 #define BLOCK_FLOPS  1000000 /* a block is not cut below this: about 10 us on one core */
 #define BLOCKS_MEANT 16
+#define COLS_MAX     512
 
 typedef struct plan {
   const rl_gemm *g;
@@ -21,39 +24,58 @@ typedef struct plan {
   int64_t rows, cols;           /* of a block */
   int64_t gi, gj, parts, batch; /* the grid */
   int64_t panel;
+  bool pack;            /* B once for all blocks; else each block its own panels */
   size_t scratch_bytes; /* per worker */
   char *scratch, *packed, *part;
-  double *sums;
+  double *sums, *moments;
 } plan;
 
 static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Bytes of one worker: a copied tile of A (all of the block's where A must be turned), and a slice of the
-** block's panels unless they are packed for all. */
-static size_t scratch_size(const plan *p, bool packed) {
-  int64_t rows = p->g->ta && p->rows > p->k->tile_rows ? p->rows : p->k->tile_rows;
-  int64_t a = rows * (RL_GEMM_DEPTH + 64 / (int64_t)p->size);
-  int64_t b = packed ? 0 : ceil_to(p->cols, p->panel) * least(p->g->k, RL_GEMM_DEPTH);
+/* Bytes of one worker: copied rows of A (a tile's, or all of the block's where it packs its own B), and a panel. */
+static size_t scratch_size(const plan *p) {
+  int64_t depth = least(p->g->k, RL_GEMM_DEPTH), tile = p->k->tile_rows, vector = p->panel / 2;
+  int64_t straight = RL_GEMM_DEPTH + 64 / (int64_t)p->size, rows = p->pack ? tile : p->rows;
+  if (p->g->back != NULL) rows *= p->g->k / RL_GEMM_DEPTH + 1;
+  int64_t turned = (rows / tile + 3) * (tile + vector) + rows * (depth + 1);
+  int64_t a = p->g->ta ? turned : rows * straight, b = p->pack ? 0 : p->panel * depth;
   return (size_t)ceil_to((a + b) * (int64_t)p->size, 64);
 }
 
-/* Blocks of 28 rows balance better below 1000 rows, larger ones amortise more above; columns are cut when
-** rows alone give too few blocks. */
+/* Columns in equal shares so that there are `meant` blocks, but none too small and none wider than what stays near. */
+static void cut_columns(plan *p, int64_t meant) {
+  const rl_gemm *g = p->g;
+  int64_t flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2), blocks = p->gi * p->parts;
+  int64_t gj = least((meant + blocks * p->batch - 1) / (blocks * p->batch), flops / blocks / BLOCK_FLOPS + 1);
+  if (gj < (g->n + COLS_MAX - 1) / COLS_MAX) gj = (g->n + COLS_MAX - 1) / COLS_MAX;
+  p->cols = ceil_to((g->n + gj - 1) / gj, p->panel);
+  p->gj = (g->n + p->cols - 1) / p->cols;
+}
+
+/* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B. Few
+** rows: B is read once, so each block packs its own columns of it. Many rows: B is packed once, blocks of rows share it;
+** 28 rows balance better below 1000, more amortise better above. */
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
-  int64_t tile = p->k->tile_rows, flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2);
-  bool lean = g->back == NULL && g->m * g->n <= 262144 && g->k >= 4096;
-  p->parts = lean ? least(PARTS_MAX, g->k / 2048) : 1;
-  p->rows = g->m < 1000 ? 2 * tile : 8 * tile;
-  if (p->parts > 1 || g->batch > 4) p->rows = 16 * tile; /* these pack B in each block */
-  p->rows = least(p->rows, g->m);
+  int64_t tile = p->k->tile_rows, most = 16 * tile;
+  bool shared = p->batch == 1 || g->stride_b == 0;
+  p->parts = 1;
+  if (g->back == NULL && (g->ta || g->m <= most || g->batch > 4)) {
+    int64_t fit = g->m * g->n > 0 ? PARTS_SIZE / (g->m * g->n) : 1;
+    p->parts = least(least(PARTS_MAX, g->k / PART_DEPTH), fit);
+    if (!g->ta && g->k < 4096) p->parts = 1;
+    if (p->parts < 1) p->parts = 1;
+    p->gi = (g->m + most - 1) / most;
+    p->rows = (g->m + p->gi - 1) / p->gi;
+  } else {
+    p->rows = least(g->m < 1000 ? 2 * tile : 8 * tile, g->m);
+    p->pack = shared;
+  }
   p->gi = (g->m + p->rows - 1) / p->rows;
-  int64_t meant = BLOCKS_MEANT / least(BLOCKS_MEANT, p->gi * p->batch * p->parts);
-  meant = least(meant, flops / (p->gi * p->parts) / BLOCK_FLOPS + 1);
-  p->cols = least(ceil_to((g->n + meant - 1) / meant, p->panel), 512);
-  p->gj = (g->n + p->cols - 1) / p->cols;
+  cut_columns(p, p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
+  p->pack = p->pack && (g->back != NULL || p->gi * p->batch > 1);
 }
 
 static rl_gemm_work work_of(const plan *p, int64_t batch) {
@@ -100,6 +122,7 @@ static void block_body(void *ctx, int64_t block, int worker) {
     w.beta = 0;
     w.bias = NULL;
   }
+  if (p->moments != NULL) w.moments = p->moments + i * 3 * g->n;
   if (g->back != NULL) w.sums = p->sums + i * 3 * g->n;
   RL_KERNEL_CALL(p->k, g->dtype, gemm_block, &w);
 }
@@ -130,16 +153,19 @@ static void fold_sums(const plan *p) {
   }
 }
 
-static rl_status run_blocks(plan *p, bool pack) {
+static rl_status run_blocks(plan *p) {
   int64_t work = p->g->m * p->g->n * p->g->k / 16 * p->batch; /* small products wake nobody */
-  if (pack)
+  if (p->pack)
     RL_TRY(rl_parallel_work(pack_body, p,
                             p->g->tb ? rl_blocks(p->g->n, p->panel) : rl_blocks(p->g->k, PACK_ROWS), work));
   RL_TRY(rl_parallel_work(block_body, p, p->batch * p->parts * p->gi * p->gj, work));
   if (p->parts > 1) RL_TRY(rl_parallel(fold_body, p, p->batch * p->gi));
   if (p->g->back != NULL) fold_sums(p);
+  if (p->moments != NULL) rl_moments_fold(p->g->moments, p->g->n, 1, p->g->m, p->rows, p->moments);
   return RL_OK;
 }
+
+static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 rl_status rl_gemm_run(const rl_gemm *g) {
   plan p = {.g = g,
@@ -150,26 +176,26 @@ rl_status rl_gemm_run(const rl_gemm *g) {
   if (g->m == 0 || g->n == 0) return RL_OK;
   p.panel = 2 * p.k->vector_bytes / (int64_t)p.size;
   cut(&p);
-  bool shared = p.batch == 1 || g->stride_b == 0,
-       pack = g->back != NULL || (shared && p.parts == 1 && p.gi * p.batch > 1);
+  p.scratch_bytes = scratch_size(&p);
   int64_t blocks = p.batch * p.parts * p.gi * p.gj;
-  p.scratch_bytes = scratch_size(&p, pack);
+  bool aside = g->moments != NULL && p.parts > 1; /* of a sum of parts the moments are taken afterwards */
   size_t all = p.scratch_bytes * (size_t)(blocks > 1 ? rl_threads_get() : 1);
-  size_t packed = pack ? (size_t)(ceil_to(g->n, p.panel) * g->k) * p.size : 0;
-  size_t part = p.parts > 1 ? (size_t)(p.batch * p.parts * g->m * g->n) * p.size : 0;
-  if (g->back != NULL) part = (size_t)(p.gi * 3 * g->n) * sizeof(double);
-  size_t bytes = all + (size_t)ceil_to((int64_t)packed, 64) + part;
+  size_t packed = p.pack ? lines((size_t)(ceil_to(g->n, p.panel) * g->k) * p.size) : 0;
+  size_t part = p.parts > 1 ? lines((size_t)(p.batch * p.parts * g->m * g->n) * p.size) : 0;
+  size_t sums =
+      g->back != NULL || (g->moments != NULL && !aside) ? (size_t)(p.gi * 3 * g->n) * sizeof(double) : 0;
+  size_t bytes = all + packed + part + sums;
   void *memory = stack;
   if (bytes > STACK_BYTES) RL_TRY(rl_mem_alloc(&memory, bytes));
   p.scratch = memory;
-  if (pack) p.packed = p.scratch + all;
-  p.part = p.scratch + all + ceil_to((int64_t)packed, 64);
-  if (g->back != NULL) p.sums = (double *)(void *)p.part;
+  if (p.pack) p.packed = p.scratch + all;
+  p.part = p.scratch + all + packed;
+  if (g->back != NULL) p.sums = (double *)(void *)(p.part + part);
+  if (g->back == NULL && sums > 0) p.moments = (double *)(void *)(p.part + part);
   rl_fpmode mode = rl_fp_enter();
-  rl_status status = run_blocks(&p, pack);
+  rl_status status = run_blocks(&p);
   rl_fp_leave(mode);
   if (memory != stack) rl_mem_free(memory, bytes);
-  if (status == RL_OK && g->moments != NULL)
-    status = rl_column_moments(g->dtype, g->m, g->n, g->c, g->ldc, g->moments);
+  if (status == RL_OK && aside) status = rl_column_moments(g->dtype, g->m, g->n, g->c, g->ldc, g->moments);
   return status;
 }

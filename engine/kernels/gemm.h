@@ -69,7 +69,8 @@ typedef struct rl_gemm_work {
   void *scratch;      /* this worker's; rl_gemm_scratch elements */
   const void *bias;
   double beta;
-  double *sums; /* `back`: this row of blocks' own, [3][n] */
+  double *sums;    /* `back`: this row of blocks' own, [3][n] */
+  double *moments; /* or NULL: this row of blocks' own, a part as rl_moments_fold wants it */
 } rl_gemm_work;
 
 /* Sums `parts` partial products, [parts][m][n] one after another, onto C, in their order; rows i0..i1. */

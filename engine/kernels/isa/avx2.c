@@ -11,6 +11,7 @@
 #define VFMA_f32(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define VFMA_f64(a, b, c) _mm256_fmadd_pd(a, b, c)
 /* x where it is not below 0, NaN kept; a where z is above 0, else b */
-#define VPOSITIVE(x)    _mm256_max_ps(_mm256_setzero_ps(), x)
-#define VWHERE(z, a, b) _mm256_blendv_ps(b, a, _mm256_cmp_ps(z, _mm256_setzero_ps(), _CMP_GT_OQ))
+#define VPOSITIVE(x)        _mm256_max_ps(_mm256_setzero_ps(), x)
+#define VWHERE_f32(z, a, b) _mm256_blendv_ps(b, a, _mm256_cmp_ps(z, _mm256_setzero_ps(), _CMP_GT_OQ))
+#define VWHERE_f64(z, a, b) _mm256_blendv_pd(b, a, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_GT_OQ))
 #include "kernels/body/all.inc"

@@ -11,6 +11,7 @@
 #define VFMA_f32(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define VFMA_f64(a, b, c) _mm512_fmadd_pd(a, b, c)
 /* x where it is not below 0, NaN kept; a where z is above 0, else b */
-#define VPOSITIVE(x)    _mm512_max_ps(_mm512_setzero_ps(), x)
-#define VWHERE(z, a, b) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(z, _mm512_setzero_ps(), _CMP_GT_OQ), b, a)
+#define VPOSITIVE(x)        _mm512_max_ps(_mm512_setzero_ps(), x)
+#define VWHERE_f32(z, a, b) _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(z, _mm512_setzero_ps(), _CMP_GT_OQ), a)
+#define VWHERE_f64(z, a, b) _mm512_mask_mov_pd(b, _mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), a)
 #include "kernels/body/all.inc"

@@ -9,6 +9,7 @@
 #define VFMA_f32(a, b, c) ((a) * (b) + (c))
 #define VFMA_f64(a, b, c) ((a) * (b) + (c))
 /* x where it is not below 0, NaN kept; a where z is above 0, else b */
-#define VPOSITIVE(x)    (vec_f32)((vec_i32)(x) & ~((x) < 0))
-#define VWHERE(z, a, b) (vec_f32)(((vec_i32)(a) & ((z) > 0)) | ((vec_i32)(b) & ~((z) > 0)))
+#define VPOSITIVE(x)        (vec_f32)((vec_i32)(x) & ~((x) < 0))
+#define VWHERE_f32(z, a, b) ((vec_f32)((((z) > 0) & (vec_i32)(a)) | (~((z) > 0) & (vec_i32)(b))))
+#define VWHERE_f64(z, a, b) ((vec_f64)((((z) > 0) & (vec_i64)(a)) | (~((z) > 0) & (vec_i64)(b))))
 #include "kernels/body/all.inc"
