@@ -40,6 +40,10 @@ typedef struct rl_conv_pass {
   ptrdiff_t *run;      /* offset of each in the copy */
   bool flip;           /* weight's channels change places: backward */
   int64_t kernel, wc;  /* positions and input channels of the weight as stored */
+  bool diagonal;       /* depthwise: channel c of the source makes channel c only */
+  /* Few channels made (thin): one product gives what a source pixel sends to its `spread` horizontal places; else 1.
+  ** lanes: columns of the product, spread dc. */
+  int64_t spread, lanes;
   const void *weight, *bias;
   void *packed;
   double beta;
@@ -52,6 +56,14 @@ typedef struct rl_conv_work {
   void *out;
   int64_t i0, i1, j0, j1;
   void *scratch;
+  double
+      *moments; /* or NULL: this block's part as rl_moments_fold wants it, from the pass's first channel on */
+  int64_t moments_step;
+  /* or NULL: what is made goes through this mask; x at the pass's first point of this image, ldx from pixel to pixel; pixels from
+  ** grid row to grid row, from point to point; sums [3][sums_step] of this block */
+  const rl_gemm_back *mask;
+  int64_t mask_row, mask_point, sums_step;
+  double *sums;
 } rl_conv_work;
 
 /* A part of the weight's gradient: [run][cout][step] from grid rows i0..i1 of all images in a row (image, row), input

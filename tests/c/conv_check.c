@@ -355,17 +355,34 @@ static rl_conv a_random_one(void) {
   return s;
 }
 
+static rl_conv a_depthwise_one(void) {
+  rl_conv s = {.n = pick(1, 2),
+               .h = pick(3, 9),
+               .w = pick(3, 16),
+               .cin = pick(2, 70),
+               .dtype = pick(0, 1) ? RL_F64 : RL_F32};
+  s.groups = s.cout = s.cin;
+  s.ldy = s.cout + pick(0, 3);
+  s.kh = pick(1, 3), s.kw = pick(1, 5);
+  for (int a = 0; a < 2; a++) s.stride[a] = pick(1, 2), s.pad[a] = pick(0, 2), s.dilation[a] = pick(1, 2);
+  s.nparts = 1, s.part[0] = a_part(s.cin, pick(0, 1), 1);
+  return s;
+}
+
 static int try_all(void) {
-  static const int64_t known[][9] = {/* n h w cin cout k stride pad dtype */
-                                     {2, 9, 11, 3, 16, 7, 2, 3, RL_F32},  {1, 8, 8, 128, 32, 3, 1, 1, RL_F32},
-                                     {3, 7, 7, 40, 70, 3, 1, 1, RL_F32},  {2, 12, 10, 64, 3, 9, 1, 4, RL_F32},
-                                     {2, 6, 6, 20, 24, 1, 2, 0, RL_F64},  {4, 5, 5, 16, 33, 1, 1, 0, RL_F32},
-                                     {1, 30, 17, 1, 5, 3, 1, 0, RL_F64},  {1, 3, 3, 600, 40, 3, 1, 1, RL_F32},
-                                     {2, 16, 16, 3, 8, 3, 1, 1, RL_F64},  {2, 14, 13, 3, 40, 9, 1, 4, RL_F32},
-                                     {2, 20, 18, 36, 40, 3, 1, 1, RL_F32}};
+  static const int64_t known[][9] = {
+      /* n h w cin cout k stride pad dtype */
+      {2, 9, 11, 3, 16, 7, 2, 3, RL_F32},   {1, 8, 8, 128, 32, 3, 1, 1, RL_F32},
+      {3, 7, 7, 40, 70, 3, 1, 1, RL_F32},   {2, 12, 10, 64, 3, 9, 1, 4, RL_F32},
+      {2, 6, 6, 20, 24, 1, 2, 0, RL_F64},   {4, 5, 5, 16, 33, 1, 1, 0, RL_F32},
+      {1, 30, 17, 1, 5, 3, 1, 0, RL_F64},   {1, 3, 3, 600, 40, 3, 1, 1, RL_F32},
+      {2, 16, 16, 3, 8, 3, 1, 1, RL_F64},   {2, 14, 13, 3, 40, 9, 1, 4, RL_F32},
+      {2, 20, 18, 36, 40, 3, 1, 1, RL_F32}, {2, 15, 17, 3, 40, 7, 2, 3, RL_F32},
+      {2, 9, 30, 24, 4, 5, 1, 2, RL_F64}};
   int bad = 0;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) bad += try_conv(a_square(known[i]));
   for (int i = 0; i < 80; i++) bad += try_conv(a_random_one());
+  for (int i = 0; i < 20; i++) bad += try_conv(a_depthwise_one());
   return bad;
 }
 
