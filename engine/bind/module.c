@@ -3,6 +3,7 @@
 #include "bind/io.h"
 #include "base/mem.h"
 #include "base/threads.h"
+#include "kernels/peaks.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -77,6 +78,25 @@ static int isa_use(lua_State *L) { /* rl.isa_use("scalar" | "avx2" | "avx512"): 
   return 1;
 }
 
+static int peaks(
+    lua_State *L) { /* rl.peaks() -> { fma, l2_read, l2_copy, l3_..., dram_... }, operations/s and bytes/s */
+  static const char *const names[] = {"l2", "l3", "dram"};
+  rl_peaks p;
+  rl_ok(L, rl_peaks_measure(&p));
+  lua_createtable(L, 0, 1 + 2 * RL_PEAK_LEVELS);
+  lua_pushnumber(L, p.fma), lua_setfield(L, -2, "fma");
+  for (int i = 0; i < RL_PEAK_LEVELS; i++) {
+    lua_pushfstring(L, "%s_read", names[i]), lua_pushnumber(L, p.read[i]), lua_rawset(L, -3);
+    lua_pushfstring(L, "%s_copy", names[i]), lua_pushnumber(L, p.copy[i]), lua_rawset(L, -3);
+  }
+  return 1;
+}
+
+static int bare_handle(lua_State *L) { /* rl.bare_handle(): what any call with a new tensor costs at least */
+  rl_push_tensor(L);
+  return 1;
+}
+
 static int clock_s(lua_State *L) { /* seconds on a clock that never goes back */
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -95,6 +115,8 @@ RL_API int luaopen_rille_core(lua_State *L) {
                                        {"isa", isa},
                                        {"isa_use", isa_use},
                                        {"clock", clock_s},
+                                       {"peaks", peaks},
+                                       {"bare_handle", bare_handle},
                                        {NULL, NULL}};
   luaL_checkversion(L);
   luaL_newlib(L, functions);

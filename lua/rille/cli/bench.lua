@@ -4,15 +4,19 @@ local common = require "rille.cli.common"
 local core = require "rille.core"
 
 local NAMES = { "densenet201_train", "saliency_train", "gradprom", "resnet18_train", "conv3x3",
-  "densenet201_infer", "mlp", "add", "cooperative.STAGE" }
+  "densenet201_infer", "mlp", "add", "kernels", "cooperative.STAGE" }
 
 local command = { name = "bench", usage = "WORKLOAD [options]",
   words = { least = 1, most = 1, what = "a workload" },
-  doc = "time one step, as one JSON line; workloads: " .. table.concat(NAMES, ", "),
+  doc = "time one step, as one JSON line, or kernels beside the CPU's peaks; workloads: " ..
+    table.concat(NAMES, ", "),
   options = { { name = "batch", value = "B", kind = "integer", lo = 1, doc = "images or rows" },
     { name = "size", value = "S", kind = "integer", lo = 8, doc = "pixels" }, common.THREADS, common.PRESET,
     common.DATA,
-    { name = "steps", value = "K", kind = "integer", lo = 1, doc = "measured steps (default 10)" } } }
+    { name = "steps", value = "K", kind = "integer", lo = 1, doc = "measured steps (default 10)" },
+    { name = "profile", doc = "then a table of one more step's time by op and by layer" },
+    { name = "json", doc = "kernels: JSON lines instead of a table" },
+    { name = "only", value = "TEXT", doc = "kernels: families with TEXT in their name" } } }
 
 -- Seconds of each measured step, and the first three losses. `inner` steps count as one measurement.
 local function measure(w, count)
@@ -27,6 +31,17 @@ local function measure(w, count)
   end
   table.sort(times)
   return times, #losses > 0 and losses or nil
+end
+
+-- The language's share of an op: seconds of a call that does nothing but make a handle.
+local function floor()
+  local make, best = core.bare_handle, math.huge
+  for _ = 1, 10 do
+    local began = core.clock()
+    for _ = 1, 10000 do make() end
+    best = math.min(best, (core.clock() - began) / 10000)
+  end
+  return best
 end
 
 local function recipe_step(o, name, stage_name)
@@ -54,6 +69,7 @@ function command.run(o)
   local workloads = require "rille.cli.bench.workloads"
   common.threads(o)
   core.manual_seed(1)
+  if o[1] == "kernels" then return require "rille.cli.bench.kernels"(o) end
   local name, about, w = o[1], { batch = o.batch, size = o.size }, nil
   local recipe, stage_name = name:match("^([%w_]+)%.([%w_]+)$")
   if recipe then
@@ -68,7 +84,11 @@ function command.run(o)
   print(require "rille.util.json".encode { workload = name, median_s = times[(#times + 1) // 2],
     best_s = times[1], peak_mib = m.peak / 2 ^ 20, rss_mib = m.rss_peak / 2 ^ 20, loss = losses,
     batch = about.batch, size = about.size, threads = core.threads(),
-    cpu = core.cpu_name() or "unknown", isa = core.isa() })
+    cpu = core.cpu_name() or "unknown", isa = core.isa(), floor_s = name == "add" and floor() or nil })
+  if o.profile then
+    local p = require "rille.profile"(w.step)
+    print(p:text "op" .. "\n\n" .. p:text "layer")
+  end
   return 0
 end
 
