@@ -29,14 +29,23 @@ function Sequential:append(m)
   return self
 end
 
+-- What a class says of its objects, once: steps of a few microseconds run through here. False: no module.
+local about = setmetatable({}, { __mode = "k", __index = function(list, C)
+  if C == nil then return false end
+  local is = rawget(C, "__index") == C and C.is_rille_module == true
+  list[C] = is and { is_sequence = C == Sequential, is_quiet = C.keeps_nothing == true,
+    starts = ({ conv = true, norm = true, resize = true })[rawget(C, "fusable")] }
+  return list[C]
+end })
+
 -- Whether a module is known to keep no handle of what it takes and gives.
 local function is_quiet(m)
-  if rawget(m, "_hooks") then return false end
-  if getmetatable(m) ~= Sequential then return m.keeps_nothing end
+  local class = about[getmetatable(m)]
+  if not class.is_sequence then return class.is_quiet and not rawget(m, "_hooks") end
   for _, child in ipairs(m) do
     if not is_quiet(child) then return false end
   end
-  return #m == #m._fields
+  return #m == #m._fields and not rawget(m, "_hooks")
 end
 
 -- Chains of convolutions, norms and activations: what each kind of child does to a value. A step may take the
@@ -65,49 +74,56 @@ function chained.resize(v, m, next_m, next_kind)
   return m(fused.value(v))
 end
 
-local STARTS = { conv = true, norm = true, resize = true } -- what begins a chain
-
--- The children from list[i] on that make a chain, run on x: the result, and the place behind them.
-local function run_chain(list, i, x)
-  local v, kind = x, fused.kind_of(list[i])
-  while kind and chained[kind] do
-    local next_m = list[i + 1]
-    local next_kind, takes_next = next_m and fused.kind_of(next_m)
-    v, takes_next = chained[kind](v, list[i], next_m, next_kind)
-    i = i + (takes_next and 2 or 1)
-    kind = list[i] and fused.kind_of(list[i])
+-- The first child of a sequence from a field on, and the place of that field.
+local function child_from(self, i)
+  local key = self._fields[i]
+  while key ~= nil do
+    local m = rawget(self, key)
+    if Module.is_module(m) then return m, i end
+    i = i + 1
+    key = self._fields[i]
   end
-  return fused.value(v), i
 end
 
-local function children(self)
-  local list = {}
-  for _, key in ipairs(self._fields) do
-    local m = rawget(self, key)
-    if Module.is_module(m) then list[#list + 1] = m end
+-- The children from field i on that make a chain, run on x: the result, and the place behind them.
+local function run_chain(self, i, x)
+  local v, m = x, rawget(self, self._fields[i])
+  local kind = fused.kind_of(m)
+  while chained[kind] do
+    local next_m, at = child_from(self, i + 1)
+    local next_kind, takes_next = next_m and fused.kind_of(next_m)
+    v, takes_next = chained[kind](v, m, next_m, next_kind)
+    if takes_next then next_m, at = child_from(self, at + 1) end
+    if not next_m then return fused.value(v), #self._fields + 1 end
+    m, i, kind = next_m, at, fused.kind_of(next_m) or ""
   end
-  return list
+  return fused.value(v), i
 end
 
 -- Runs children in definition order. A result that only this function has seen is let go once the next layer
 -- has used it, if both layers are quiet; the graph holds its own count.
 function Sequential:forward(x)
-  local list, fresh, i = children(self), false, 1 -- fresh: x was made here, and nobody else holds its handle
-  while list[i] do
-    local m, behind, y = list[i], i + 1
-    local quiet = is_quiet(m)
-    if STARTS[fused.kind_of(m) or ""] then
-      y, behind = run_chain(list, i, x)
-    else
-      y = m(x)
+  local fields, fresh, i = self._fields, false, 1 -- fresh: x was made here, and nobody else holds its handle
+  while fields[i] ~= nil do
+    local m = rawget(self, fields[i])
+    local class = about[getmetatable(m)]
+    i = i + 1
+    if class then
+      local y
+      local quiet = class.is_quiet and not rawget(m, "_hooks") or class.is_sequence and is_quiet(m)
+      if class.starts and fused.kind_of(m) then
+        y, i = run_chain(self, i - 1, x)
+      else
+        y = m(x)
+      end
+      if rawequal(y, x) then
+        fresh = fresh and quiet
+      else
+        if fresh and quiet then x:release() end
+        fresh = quiet and core.is_tensor(y)
+      end
+      x = y
     end
-    if rawequal(y, x) then
-      fresh = fresh and quiet
-    else
-      if fresh and quiet then x:release() end
-      fresh = quiet and core.is_tensor(y)
-    end
-    x, i = y, behind
   end
   return x
 end
