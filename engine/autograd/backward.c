@@ -181,6 +181,18 @@ static rl_status target(walk *w, rl_node *n, int k, int i, int at, int used) {
   return RL_OK;
 }
 
+/* To an inner node the same memory may go on; a leaf's gradient is its own. */
+static bool is_handed_on(const rl_node *n, const rl_call *c, int i) {
+  return n->op->passes != NULL && n->need[i] && n->edge[i].node != NULL && n->op->passes(c, i);
+}
+
+static rl_status hand_on(walk *w, rl_node *n, int k, int i, int at, const rl_tensor *dout) {
+  w->din[at] = w->late[at] = NULL;
+  w->beta[at] = 0;
+  RL_TRY(find_cell(w, &n->edge[i], k, &w->cell[at]));
+  return w->cell[at] == NULL ? RL_OK : rl_tensor_alias(&w->late[at], dout);
+}
+
 static rl_status check_saved(const rl_node *n) {
   if (n->spent)
     return rl_fail(
@@ -256,6 +268,7 @@ static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
   if (rl_profiling) mark = rl_profile_begin();
   rl_status s = RL_OK;
   int made = 0, cells = 0;
+  bool asked = false; /* something is left for the row to write */
   for (; made < m * n->nout && s == RL_OK; made++) {
     w->dout[made] = n->cot[ks[made / n->nout] * n->nout + made % n->nout];
     if (w->dout[made] != NULL) s = arrange_dout(n, made % n->nout, &w->dout[made]);
@@ -264,9 +277,13 @@ static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
   if (s == RL_OK && n->op->view_back != NULL)
     s = run_view(w, n, &c, ks[0]);
   else if (s == RL_OK) {
-    for (; cells < m * n->nin && s == RL_OK; cells++)
-      s = target(w, n, ks[cells / n->nin], cells % n->nin, cells, cells);
-    if (s == RL_OK) {
+    for (; cells < m * n->nin && s == RL_OK; cells++) {
+      int j = cells / n->nin, i = cells % n->nin;
+      s = is_handed_on(n, &c, i) ? hand_on(w, n, ks[j], i, cells, w->dout[j * n->nout])
+                                 : target(w, n, ks[j], i, cells, cells);
+      asked = asked || w->din[cells] != NULL;
+    }
+    if (s == RL_OK && asked) {
       rl_fpmode mode = rl_fp_enter();
       s = n->custom != 0             ? rl_host_get()->custom_backward(n, &c)
           : n->op->layout == RL_RUNS ? rl_runs_backward(&c)

@@ -104,7 +104,7 @@ static bool reads_x(const rl_call *c, const rl_norm_row *r) {
 
 static bool wants_sums(const rl_call *c, const rl_norm_row *r) {
   return (rl_norm_by_batch(c, r) && c->need[0]) || rl_norm_needs(c, r->weight) || rl_norm_needs(c, r->bias) ||
-         rl_norm_needs(c, r->slope) || rl_norm_needs(c, r->residual);
+         rl_norm_needs(c, r->slope) || (rl_norm_needs(c, r->residual) && gate_of(c, r) != RL_GATE_OPEN);
 }
 
 unsigned rl_norm_saves(const rl_call *c, const rl_norm_row *r) {
@@ -263,6 +263,7 @@ static rl_status shape(rl_call *c) {
 static rl_status forward(rl_call *c) { return rl_norm_forward(c, &parts); }
 static rl_status backward(rl_call *c) { return rl_norm_backward(c, &parts); }
 static unsigned saves_of(const rl_call *c) { return rl_norm_saves(c, &parts); }
+static bool passes(const rl_call *c, int i) { return i == RESIDUAL && c->arg[ACT].i == RL_ACT_NONE; }
 
 static const rl_param params[] = {
     {.name = "training", .kind = RL_BOOLEAN, .doc = "use the batch's statistics and move the running ones"},
@@ -315,4 +316,5 @@ const rl_op rl_op_norm_act = {
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .passes = passes,
 };

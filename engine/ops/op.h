@@ -130,6 +130,8 @@ typedef struct rl_op {
       rl_tensor *din); /* instead of backward, for views: restates an alias of dout as din */
   /* for the profiler: floating operations of a forward or (ncot > 0) backward call, from shapes; NULL: not told */
   double (*flops)(const rl_call *c);
+  bool (*passes)(const rl_call *c,
+                 int i); /* input i's gradient is out[0]'s, unchanged: may be handed on without a copy */
   unsigned (*saves_of)(const rl_call *c); /* instead of `saves`, where it depends on who needs a gradient */
   const char *plain; /* composite rows: a Lua function of the same arguments, made of plain ops */
 } rl_op;
