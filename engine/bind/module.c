@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "kernels/peaks.h"
+#include "kernels/winograd.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -97,6 +98,13 @@ static int bare_handle(lua_State *L) { /* rl.bare_handle(): what any call with a
   return 1;
 }
 
+/* rl.winograd([on]): whether 3x3 convolutions may go by Winograd; sets and returns */
+static int winograd(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) rl_winograd_allow(lua_toboolean(L, 1));
+  lua_pushboolean(L, rl_winograd_allowed());
+  return 1;
+}
+
 static int clock_s(lua_State *L) { /* seconds on a clock that never goes back */
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -114,6 +122,7 @@ RL_API int luaopen_rille_core(lua_State *L) {
                                        {"reset_peak", reset_peak},
                                        {"isa", isa},
                                        {"isa_use", isa_use},
+                                       {"winograd", winograd},
                                        {"clock", clock_s},
                                        {"peaks", peaks},
                                        {"bare_handle", bare_handle},

@@ -474,9 +474,44 @@ static bool able(const rl_conv *s) {
   return plain && s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
 }
 
+/* From how many tiles on it is the faster way, by class of CPU and direction; "-": any maker. Figures are GF/s of the direct
+** method's operations on two cores, Winograd against implicit GEMM. */
+typedef struct row {
+  const char *isa, *maker;
+  int64_t tiles[3]; /* forward, gradient to the input, to the weight */
+} row;
+
+static const row table[] = {
+    /* Emerald Rapids, from an earlier prototype, per core: 300-410 against 140-155, weight 230-256 at 14x14, none gained
+    ** at 7x7. */
+    {"avx512", "intel", {100, 100, 100}},
+    /* Zen 4. 4x128x128x64 to 64: 533 : 197, 527 : 201, 457 : 196. 2x80x64x256 to 256: 660 : 205, 648 : 212, 632 : 166.
+    ** 8x28x28x128 to 32: 567 : 199, 486 : 144, 447 : 190; 8x7x7: 295 : 178, 260 : 128, 230 : 155. 1x16x16x32 to 32: 255 : 102,
+    ** 216 : 102, 255 : 89. Four tiles, 1x8x8x32 to 32: 125 : 86, 107 : 84, 158 : 60; 1x7x7x512 to 512: 95 : 46, 47 : 60,
+    ** 105 : 38. */
+    {"avx512", "-", {4, 8, 4}},
+    /* Zen 4. 2x64x64x64 to 64: 612 : 221, 625 : 221, 551 : 193. 4x7x7x256 to 256: 346 : 158, 344 : 177, 365 : 114. */
+    {"avx2", "-", {8, 8, 8}},
+    /* Zen 4. 2x64x64x64 to 64: 210 : 74, 218 : 75, 228 : 67. 4x7x7x256 to 256: 146 : 68, 144 : 68, 146 : 42. */
+    {"scalar", "-", {8, 8, 8}},
+};
+
+static bool of_maker(const char *maker) {
+#if defined(__x86_64__)
+  return maker[0] == '-' || __builtin_cpu_is("intel");
+#else
+  return maker[0] == '-';
+#endif
+}
+
+/* Fewer than 32 channels to sum over would leave the transforms' own rounding at more than 1.7 times the error of a
+** direct sum; the weight's gradient sums over tiles. */
 bool rl_winograd_fits(const rl_conv *s, rl_direction direction) {
   if (!able(s) || !rl_winograd_allowed()) return false;
-  int64_t tiles = s->n * ((s->oh + 3) / 4) * ((s->ow + 3) / 4),
-          inner = direction == RL_BACK_DATA ? s->cout : s->cin;
-  return inner >= 32 && least(s->cin, s->cout) >= 16 && tiles >= 16;
+  int64_t inner = direction == RL_BACK_DATA ? s->cout : s->cin;
+  if (least(s->cin, s->cout) < 16 || (direction != RL_BACK_WEIGHT && inner < 32)) return false;
+  int64_t tiles = s->n * ((s->oh + 3) / 4) * ((s->ow + 3) / 4);
+  const row *r = table;
+  while (strcmp(r->isa, rl_isa_name()) != 0 || !of_maker(r->maker)) r++; /* scalar is always there */
+  return tiles >= r->tiles[direction];
 }

@@ -86,6 +86,17 @@ describe("conv2d", function()
     assert.is_true(y[1] ~= y[1])
     assert.are.equal(0, y[2])
   end)
+  it("goes by Winograd or directly, as the switch says", function()
+    local x, weight = rl.randn { 2, 32, 24, 24 }, rl.randn { 32, 32, 3, 3 }
+    local was = rl.winograd()
+    local y = rl.winograd(true) and rl.conv2d(x, weight, { padding = 1 })
+    assert.is_false(rl.winograd(false))
+    local direct = rl.conv2d(x, weight, { padding = 1 })
+    rl.winograd(was)
+    local worst = (y - direct):abs():max()
+    assert.is_true(worst:item() > 0) -- another order of sums
+    assert.is_true(worst:item() < 1e-3) -- 288 products of normal numbers: 5e-7 of their size, 17
+  end)
   it("refuses channels, groups and kernels that do not fit", function()
     assert.error_matches(function()
       rl.conv2d(rl.zeros { 1, 3, 4, 4 }, rl.zeros { 2, 4, 3, 3 })

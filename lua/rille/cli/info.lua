@@ -15,7 +15,8 @@ function command.run(o)
   end
   print(("rille %s, %s, %d ops"):format(about.version, about.lua, #core.ops))
   print(("processor       %s"):format(about.cpu))
-  print(("kernels         %s"):format(about.isa))
+  print(("kernels         %s, 3x3 convolutions %s"):format(about.isa,
+    about.winograd and "by Winograd where it is faster" or "by the direct method"))
   print(("threads         %d"):format(about.threads))
   print(("memory limit    %.1f GiB"):format(about.memory_limit / 2 ^ 30))
   if about.blas then

@@ -5,7 +5,7 @@ local machine = {}
 
 machine.VERSION = "0.1.0"
 
----@return table about version, lua, cpu, isa, threads, memory limit in bytes, blas where there is one
+---@return table about version, lua, cpu, isa, threads, winograd's switch, memory limit in bytes, blas where there is one
 function machine.describe()
   local blas
   if core.blas then
@@ -13,7 +13,7 @@ function machine.describe()
     blas = ok and text or nil
   end
   return { version = machine.VERSION, lua = _VERSION, cpu = core.cpu_name() or "unknown", isa = core.isa(),
-    threads = core.threads(),
+    threads = core.threads(), winograd = core.winograd(),
     memory_limit = core.memory().limit, blas = blas }
 end
 
