@@ -5,6 +5,8 @@ local core = require "rille.core"
 local fused = require "rille.nn.fused"
 local Module = require "rille.nn.module"
 
+local release = core.Tensor.__close
+
 local function add(self, who, ...)
   for i = 1, select("#", ...) do
     local m = select(i, ...)
@@ -119,7 +121,7 @@ function Sequential:forward(x)
       if rawequal(y, x) then
         fresh = fresh and quiet
       else
-        if fresh and quiet then x:release() end
+        if fresh and quiet then release(x) end
         fresh = quiet and core.is_tensor(y)
       end
       x = y

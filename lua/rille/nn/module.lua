@@ -26,6 +26,9 @@ end
 
 -- a mark: a second copy of this file, as test runners make, knows the first one's objects
 Module.is_rille_module = true
+Module._segment, Module._hooks = "", false -- of a module that has none of its own
+
+local enter = core.enter
 
 local function is_module(v) return type(v) == "table" and v.is_rille_module == true end
 
@@ -84,7 +87,7 @@ local function kind_of(self, key)
   local value = rawget(self, key)
   if type(value) == "table" then
     if not is_module(value) then return nil end
-    if value._segment == nil then rawset(value, "_segment", name_of(key)) end
+    if rawget(value, "_segment") == nil then rawset(value, "_segment", name_of(key)) end
     return "child"
   end
   if not core.is_tensor(value) then return nil end
@@ -235,7 +238,7 @@ end
 ---Run f(module, output) after each forward of this module; what it returns, if not nil, becomes the output.
 ---@return fun() remove
 function Module:register_forward_hook(f)
-  local hooks = self._hooks or {}
+  local hooks = rawget(self, "_hooks") or {}
   hooks[#hooks + 1] = f
   rawset(self, "_hooks", hooks)
   return function()
@@ -259,8 +262,8 @@ end
 
 ---module(x): forward, with the layer's name on the path that errors, telemetry and the profiler show.
 function Module:__call(...)
-  local guard <close> = core.enter(rawget(self, "_segment") or "") -- luacheck: ignore guard
-  if rawget(self, "_hooks") then return run_hooks(self, self:forward(...)) end
+  local guard <close> = enter(self._segment) -- luacheck: ignore guard
+  if self._hooks then return run_hooks(self, self:forward(...)) end
   return self:forward(...)
 end
 
