@@ -48,7 +48,9 @@ static rl_status quoted(rl_csv *c, size_t *line_at) { /* c->pos at the opening q
 static rl_status plain(rl_csv *c, size_t line_at) {
   size_t from = c->pos;
   while (!ends_line(c) && c->text[c->pos] != ',') {
-    if (c->text[c->pos] == '"') return bad(c, line_at, c->pos, "a quote inside a field that is not quoted");
+    if (c->text[c->pos] == '"')
+      return bad(c, line_at, c->pos,
+                 "a quote inside a field that is not quoted; quote the whole field, and double the quote");
     if (c->text[c->pos] == '\0') return bad(c, line_at, c->pos, "a NUL byte; is it a text file?");
     c->pos++;
   }
@@ -58,7 +60,8 @@ static rl_status plain(rl_csv *c, size_t line_at) {
 static rl_status read_fields(rl_csv *c, size_t *start) {
   size_t line_at = c->pos;
   for (c->fields = 0;; c->pos++) {
-    if (c->fields == RL_CSV_FIELDS_MAX) return bad(c, line_at, c->pos, "more than 1024 fields in a row");
+    if (c->fields == RL_CSV_FIELDS_MAX)
+      return bad(c, line_at, c->pos, "more than 1024 fields in a row; is it comma-separated?");
     start[c->fields] = c->scratch.len;
     c->field[c->fields++].column = (int)(c->pos - line_at) + 1;
     RL_TRY(c->pos < c->len && c->text[c->pos] == '"' ? quoted(c, &line_at) : plain(c, line_at));
