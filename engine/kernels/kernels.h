@@ -24,6 +24,7 @@ struct rl_wino_product;
 struct rl_wino_outer;
 struct rl_wino_write;
 struct rl_wino_fold;
+struct rl_back;
 
 /* A row says how the arguments read for one real type. */
 typedef struct rl_kernels {

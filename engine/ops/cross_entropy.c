@@ -3,17 +3,22 @@
 ** the mean divides by the sum of w_y over the places that are not ignored. */
 #include "ops/loss.h"
 #include "base/threads.h"
+#include "ops/real.h"
+#include "ops/rows.h"
 #include "tensor/index.h"
 
-#include <math.h>
+#include <string.h>
 
 enum { IGNORE, SMOOTHING, REDUCTION };
+#define GRAIN 8192 /* elements of a block, at least */
 
 typedef struct places {
   rl_call *c;
-  int64_t K, inner;
-  double *cost; /* of a place; -1 as class: ignored */
-  const int64_t *class;
+  int64_t K, count, group; /* classes; places; of a block */
+  void *x, *dx;            /* rows of K */
+  int add;
+  const int64_t *class; /* -1: ignored */
+  double *lse, *cost;
   double scale;
 } places;
 
@@ -37,32 +42,30 @@ static rl_status shape(rl_call *c) {
 }
 
 static double weight(const rl_call *c, int64_t k) {
-  return c->in[2] == NULL ? 1 : rl_loss_value(c->in[2], k);
+  return c->in[2] == NULL ? 1 : rl_real_get(c->dtype, rl_data(c->in[2]), k);
 }
 
-static double lse_of(const places *p, int64_t first) {
-  const rl_tensor *x = p->c->in[0];
-  double top = rl_loss_value(x, first), sum = 0;
-  for (int64_t k = 1; k < p->K; k++) top = fmax(top, rl_loss_value(x, first + k * p->inner));
-  for (int64_t k = 0; k < p->K; k++) sum += exp(rl_loss_value(x, first + k * p->inner) - top);
-  return top + log(sum);
+/* sum_k A_k (lse - x_k) over a row; without smoothing only the target counts */
+static double cost_of(const places *p, const void *x, double lse, int64_t class) {
+  const rl_call *c = p->c;
+  double e = c->arg[SMOOTHING].num;
+  double cost = e < 1 ? (1 - e) * weight(c, class) * (lse - rl_real_get(c->dtype, x, class)) : 0;
+  for (int64_t k = 0; e > 0 && k < p->K; k++) {
+    double a = e / (double)p->K * weight(c, k);
+    if (a != 0) cost += a * (lse - rl_real_get(c->dtype, x, k));
+  }
+  return cost;
 }
 
-static double share(const places *p, int64_t k, int64_t class) { /* A_k */
-  double e = p->c->arg[SMOOTHING].num;
-  return (k == class ? (1 - e) * weight(p->c, k) : 0) + e / (double)p->K * weight(p->c, k);
-}
-
-static void forward_place(void *ctx, int64_t b, int worker) {
+static void forward_places(void *ctx, int64_t b, int worker) {
   const places *p = ctx;
   (void)worker;
-  p->cost[b] = 0;
-  if (p->class[b] < 0) return;
-  int64_t first = b / p->inner * p->K * p->inner + b % p->inner;
-  double lse = lse_of(p, first);
-  for (int64_t k = 0; k < p->K; k++) {
-    double a = share(p, k, p->class[b]);
-    if (a != 0) p->cost[b] += a * (lse - rl_loss_value(p->c->in[0], first + k * p->inner));
+  for (int64_t i = b * p->group; i < (b + 1) * p->group && i < p->count; i++) {
+    const void *x = rl_real_at(p->c->dtype, p->x, i * p->K);
+    p->cost[i] = p->lse[i] = 0;
+    if (p->class[i] < 0) continue;
+    RL_BY_TYPE(p->c, log_sum_exp, &p->lse[i], x, (size_t)p->K);
+    p->cost[i] = cost_of(p, x, p->lse[i], p->class[i]);
   }
 }
 
@@ -80,56 +83,84 @@ static double weight_sum(const rl_call *c, const int64_t *class, int64_t count) 
   return sum;
 }
 
+static places open_places(rl_call *c, const rl_rows *rows) {
+  places p = {
+      .c = c, .K = rows->n, .count = rows->rows, .class = rl_data(c->keep[0]), .lse = rl_data(c->keep[1])};
+  p.group = p.K < GRAIN ? GRAIN / p.K : 1;
+  return p;
+}
+
+static rl_status reduce(rl_call *c, const places *p, rl_tensor *cost) { /* in the order of places */
+  cost->shape = c->in[1]->shape;
+  rl_strides_rowmajor(&cost->shape, cost->stride);
+  if (c->arg[REDUCTION].i == RL_REDUCE_NONE) return rl_copy(c->out[0], cost, false);
+  double sum = 0;
+  for (int64_t b = 0; b < p->count; b++) sum += p->cost[b];
+  return rl_fill(c->out[0],
+                 c->arg[REDUCTION].i == RL_REDUCE_SUM ? sum : sum / weight_sum(c, p->class, p->count));
+}
+
+/* keep[0]: the classes; keep[1]: ln sum e^x of each place; keep[2]: what it costs, given back. */
 static rl_status forward(rl_call *c) {
-  const rl_shape *x = &c->in[0]->shape;
   int64_t count = rl_count(c->in[1]);
-  RL_TRY(read_classes(c, x->size[1], count));
-  RL_TRY(rl_keep(c, 1, RL_F64, &(rl_shape){.rank = 1, .size = {count}}));
-  places p = {.c = c, .K = x->size[1], .class = rl_data(c->keep[0]), .cost = rl_data(c->keep[1])};
-  p.inner = count == 0 ? 1 : count / x->size[0];
-  RL_TRY(rl_parallel_work(forward_place, &p, count, 8 * rl_count(c->in[0])));
-  rl_tensor cost = *c->keep[1];
-  cost.shape = c->in[1]->shape;
-  rl_strides_rowmajor(&cost.shape, cost.stride);
-  rl_status s = RL_OK;
-  if (c->arg[REDUCTION].i == RL_REDUCE_NONE)
-    s = rl_copy(c->out[0], &cost, false);
-  else {
-    double sum = 0;
-    for (int64_t b = 0; b < count; b++) sum += p.cost[b];
-    s = rl_fill(c->out[0], c->arg[REDUCTION].i == RL_REDUCE_SUM ? sum : sum / weight_sum(c, p.class, count));
-  }
-  rl_tensor_drop(&c->keep[1]);
+  rl_shape list = {.rank = 1, .size = {count}};
+  rl_rows x = {0};
+  RL_TRY(read_classes(c, c->in[0]->shape.size[1], count));
+  RL_TRY(rl_keep(c, 1, RL_F64, &list));
+  RL_TRY(rl_keep(c, 2, RL_F64, &list));
+  RL_TRY(rl_rows_read(&x, c->in[0], 1));
+  places p = open_places(c, &x);
+  p.x = x.data, p.cost = rl_data(c->keep[2]);
+  rl_status s = rl_parallel(forward_places, &p, rl_blocks(p.count, p.group));
+  rl_rows_drop(&x);
+  rl_tensor cost = *c->keep[2];
+  if (s == RL_OK) s = reduce(c, &p, &cost);
+  rl_tensor_drop(&c->keep[2]);
   return s;
 }
 
-static void backward_place(void *ctx, int64_t b, int worker) {
-  const places *p = ctx;
-  rl_call *c = p->c;
-  (void)worker;
-  int64_t first = b / p->inner * p->K * p->inner + b % p->inner;
-  double g = c->arg[REDUCTION].i == RL_REDUCE_NONE ? rl_loss_value(c->dout[0], b) : p->scale;
-  double lse = p->class[b] < 0 ? 0 : lse_of(p, first), mass = 0;
-  for (int64_t k = 0; k < p->K && p->class[b] >= 0; k++) mass += share(p, k, p->class[b]);
-  for (int64_t k = 0; k < p->K; k++) {
-    int64_t i = first + k * p->inner;
-    double d =
-        p->class[b] < 0 ? 0 : g * (exp(rl_loss_value(c->in[0], i) - lse) * mass - share(p, k, p->class[b]));
-    if (c->dtype == RL_F64)
-      ((double *)rl_data(c->din[0]))[i] = d + (c->beta[0] ? rl_loss_value(c->din[0], i) : 0);
-    else
-      ((float *)rl_data(c->din[0]))[i] = (float)(d + (c->beta[0] ? rl_loss_value(c->din[0], i) : 0));
+/* g (mass softmax(x) - A): the exponentials of a row at once, then the places where A is not 0 */
+static void backward_place(const places *p, int64_t i) {
+  const rl_call *c = p->c;
+  void *x = rl_real_at(c->dtype, p->x, i * p->K), *dx = rl_real_at(c->dtype, p->dx, i * p->K);
+  double g = c->arg[REDUCTION].i == RL_REDUCE_NONE ? rl_real_get(c->dtype, rl_data(c->dout[0]), i) : p->scale;
+  double e = c->arg[SMOOTHING].num, mass;
+  int64_t class = p->class[i];
+  if (class < 0) {
+    if (!p->add) memset(dx, 0, (size_t)p->K * rl_dtype_size(c->dtype));
+    return;
   }
+  mass = (1 - e) * weight(c, class);
+  for (int64_t k = 0; e > 0 && k < p->K; k++) mass += e / (double)p->K * weight(c, k);
+  RL_BY_TYPE(c, exp_scaled, dx, x, p->lse[i], g * mass, p->add, (size_t)p->K);
+  rl_real_set(c->dtype, dx, class, rl_real_get(c->dtype, dx, class) - g * (1 - e) * weight(c, class));
+  for (int64_t k = 0; e > 0 && k < p->K; k++)
+    rl_real_set(c->dtype, dx, k, rl_real_get(c->dtype, dx, k) - g * e / (double)p->K * weight(c, k));
+}
+
+static void backward_places(void *ctx, int64_t b, int worker) {
+  const places *p = ctx;
+  (void)worker;
+  for (int64_t i = b * p->group; i < (b + 1) * p->group && i < p->count; i++) backward_place(p, i);
 }
 
 static rl_status backward(rl_call *c) {
+  rl_rows x = {0}, dx = {0};
+  bool add = c->beta[0] != 0;
   if (c->din[0] == NULL) return RL_OK;
-  int64_t count = rl_count(c->keep[0]);
-  places p = {.c = c, .K = c->in[0]->shape.size[1], .class = rl_data(c->keep[0])};
-  p.inner = count == 0 ? 1 : count / c->in[0]->shape.size[0];
-  if (c->arg[REDUCTION].i != RL_REDUCE_NONE) p.scale = rl_loss_number(c->dout[0]);
-  if (c->arg[REDUCTION].i == RL_REDUCE_MEAN) p.scale /= weight_sum(c, p.class, count);
-  return rl_parallel_work(backward_place, &p, count, 8 * rl_count(c->in[0]));
+  rl_status s = rl_rows_read(&x, c->in[0], 1);
+  if (s == RL_OK) s = rl_rows_write(&dx, c->din[0], 1, false);
+  if (s == RL_OK) {
+    places p = open_places(c, &x);
+    p.x = x.data, p.dx = dx.data, p.add = add && dx.made == NULL;
+    if (c->arg[REDUCTION].i != RL_REDUCE_NONE) p.scale = rl_loss_number(c->dout[0]);
+    if (c->arg[REDUCTION].i == RL_REDUCE_MEAN) p.scale /= weight_sum(c, p.class, p.count);
+    s = rl_parallel(backward_places, &p, rl_blocks(p.count, p.group));
+  }
+  rl_rows_drop(&x);
+  if (s == RL_OK) return rl_rows_finish(&dx, add);
+  rl_rows_drop(&dx);
+  return s;
 }
 
 static const rl_param params[] = {
@@ -144,10 +175,10 @@ const rl_op rl_op_cross_entropy = {
            "weight: per class",
     .dtypes = RL_FLOATS,
     .in = {{"logits"},
-           {"target", .fixed = true, .dtypes = RL_INDEX},
+           {"target", .fixed = true, .layout = RL_ROWMAJOR, .dtypes = RL_INDEX},
            {"weight", .optional = true, .fixed = true}},
     .params = params,
-    .layout = RL_ROWMAJOR,
+    .layout = RL_NHWC,
     .saves = RL_SAVE_IN(0) | RL_SAVE_IN(2),
     .samples = "{ T{4, 3}, I{4, max = 3} } { T{2, 3, 2}, I{2, 2, max = 3}, { reduction = \"none\" } } "
                "{ T{4, 3}, I{4, max = 3}, T{3, lo = 0.5, hi = 2}, { label_smoothing = 0.1 } }",

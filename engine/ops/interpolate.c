@@ -6,9 +6,9 @@
 #include "base/threads.h"
 #include "kernels/nn.h"
 #include "ops/op.h"
+#include "ops/reach.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { SIZE, SCALE, MODE, ALIGN };
 enum { NEAREST, BILINEAR };
@@ -79,22 +79,39 @@ static rl_status forward(rl_call *c) {
   return s;
 }
 
+static rl_look look(const void *ctx, int64_t o) { /* ctx: one dim's taps */
+  const rl_tap *t = (const rl_tap *)ctx + o;
+  return (rl_look){.from = t->low, .to = t->high + 1, .first = 1 - t->weight, .others = t->weight};
+}
+
+typedef struct back {
+  const job *j;
+  rl_back p;
+} back;
+
 static void back_row(void *ctx, int64_t b, int worker) {
-  const job *j = ctx;
+  const back *k = ctx;
+  const job *j = k->j;
   (void)worker;
   const rl_resize *p = &j->p;
   size_t at = (size_t)(b * p->w * p->c), image = (size_t)(b / p->h * p->oh * p->ow * p->c);
-  void *dx = j->y + at * j->width;
-  if (!j->add) memset(dx, 0, (size_t)(p->w * p->c) * j->width);
-  RL_BY_TYPE(j->c, resize_back, p, dx, (const void *)(j->x + image * j->width), b % p->h);
+  RL_BY_TYPE(j->c, spread_back, &k->p, (void *)(j->y + at * j->width),
+             (const void *)(j->x + image * j->width), j->add, b % p->h);
 }
 
 static rl_status backward(rl_call *c) {
   job j;
+  rl_reaches down = {0}, across = {0};
   if (c->din[0] == NULL) return RL_OK;
   RL_TRY(open_job(&j, c, &c->in[0]->shape, &c->dout[0]->shape));
   j.x = rl_data(c->dout[0]), j.y = rl_data(c->din[0]), j.add = c->beta[0] != 0;
-  rl_status s = rl_parallel(back_row, &j, c->in[0]->shape.size[0] * j.p.h);
+  rl_status s = rl_reach_make(&down, j.p.h, j.p.oh, look, j.p.ys);
+  if (s == RL_OK) s = rl_reach_make(&across, j.p.w, j.p.ow, look, j.p.xs);
+  back k = {&j,
+            {.h = j.p.h, .w = j.p.w, .c = j.p.c, .oh = j.p.oh, .ow = j.p.ow, .ys = down.of, .xs = across.of}};
+  if (s == RL_OK) s = rl_parallel(back_row, &k, c->in[0]->shape.size[0] * j.p.h);
+  rl_reach_drop(&down);
+  rl_reach_drop(&across);
   close_job(&j);
   return s;
 }

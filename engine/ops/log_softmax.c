@@ -1,77 +1,69 @@
-/* log_softmax: y = x - ln sum e^x along a dim; and the columns that softmax shares with it. */
+/* log_softmax: y = x - ln sum e^x along a dim; and the rows that softmax shares with it. */
 #include "ops/softmax.h"
-#include "base/mem.h"
 #include "base/threads.h"
-#include "ops/along.h"
+#include "ops/real.h"
+#include "ops/rows.h"
 
-#include <string.h>
+#define GRAIN 8192 /* elements of a block, at least */
 
-typedef struct columns {
+typedef struct job {
   rl_call *c;
-  bool logs, back;
-  rl_along a;
-  char *scratch; /* per worker: three columns, for dims that are not the last */
-  size_t width;
-} columns;
+  bool logs;
+  int64_t n, rows, group; /* elements of a row; rows; of a block */
+  void *y, *x, *out;      /* written; read; backward: the saved result */
+  int add;
+} job;
 
-static char *part(const columns *w, int worker, int k) {
-  return w->scratch + (size_t)(worker * 3 + k) * (size_t)w->a.size * w->width;
-}
-
-static void gather(const columns *w, char *to, const rl_tensor *t, int64_t first) {
-  for (int64_t k = 0; k < w->a.size; k++)
-    memcpy(to + (size_t)k * w->width, rl_at(t, first + k * w->a.inner), w->width);
-}
-
-static void scatter(const columns *w, const char *from, const rl_tensor *t, int64_t first) {
-  for (int64_t k = 0; k < w->a.size; k++)
-    memcpy(rl_at(t, first + k * w->a.inner), from + (size_t)k * w->width, w->width);
-}
-
-static void forward_column(const columns *w, void *y, const void *x) {
-  double lse = 0;
-  RL_BY_TYPE(w->c, log_sum_exp, &lse, x, (size_t)w->a.size);
-  RL_BY_TYPE(w->c, softmax, y, x, lse, w->logs, (size_t)w->a.size);
-}
-
-static void one_column(void *ctx, int64_t b, int worker) {
-  const columns *w = ctx;
-  rl_call *c = w->c;
-  int64_t first = b / w->a.inner * w->a.size * w->a.inner + b % w->a.inner;
-  const rl_tensor *to = w->back ? c->din[0] : c->out[0], *from = w->back ? c->dout[0] : c->in[0];
-  bool direct = w->a.inner == 1;
-  void *y = direct ? rl_at(to, first) : part(w, worker, 0),
-       *x = direct ? rl_at(from, first) : part(w, worker, 1);
-  void *out = direct ? rl_at(c->out[0], first) : part(w, worker, 2);
-  if (!direct) {
-    gather(w, x, from, first);
-    if (w->back) gather(w, out, c->out[0], first), gather(w, y, to, first);
+static void some_rows(void *ctx, int64_t b, int worker) {
+  const job *j = ctx;
+  rl_call *c = j->c;
+  (void)worker;
+  for (int64_t r = b * j->group; r < (b + 1) * j->group && r < j->rows; r++) {
+    void *y = rl_real_at(c->dtype, j->y, r * j->n), *x = rl_real_at(c->dtype, j->x, r * j->n);
+    double lse = 0;
+    if (j->out != NULL) {
+      void *out = rl_real_at(c->dtype, j->out, r * j->n);
+      RL_BY_TYPE(c, softmax_grad, y, x, out, j->logs, j->add, (size_t)j->n);
+      continue;
+    }
+    RL_BY_TYPE(c, log_sum_exp, &lse, x, (size_t)j->n);
+    RL_BY_TYPE(c, softmax, y, x, lse, j->logs, (size_t)j->n);
   }
-  if (w->back)
-    RL_BY_TYPE(c, softmax_grad, y, x, out, w->logs, c->beta[0], (size_t)w->a.size);
-  else
-    forward_column(w, y, x);
-  if (!direct) scatter(w, y, to, first);
 }
 
-static rl_status run(columns *w) {
-  const rl_tensor *t = w->back ? w->c->din[0] : w->c->in[0];
-  w->a = rl_along_of(&t->shape, RL_ROWMAJOR, (int)w->c->arg[0].i);
-  w->width = rl_dtype_size(t->dtype);
-  if (rl_count(t) == 0) return RL_OK;
-  size_t bytes = w->a.inner == 1 ? 0 : (size_t)rl_threads_get() * 3 * (size_t)w->a.size * w->width;
-  void *block = NULL;
-  if (bytes > 0) RL_TRY(rl_mem_alloc(&block, bytes));
-  w->scratch = block;
-  rl_status s = rl_parallel(one_column, w, w->a.outer * w->a.inner);
-  rl_mem_free(block, bytes);
+static rl_status run(job *j, const rl_rows *rows) {
+  j->n = rows->n, j->rows = j->n == 0 ? 0 : rows->rows;
+  j->group = j->n > 0 && j->n < GRAIN ? GRAIN / j->n : 1;
+  return rl_parallel(some_rows, j, rl_blocks(j->rows, j->group));
+}
+
+rl_status rl_softmax_forward(rl_call *c, bool logs) {
+  rl_rows x = {0}, y = {0};
+  rl_status s = rl_rows_read(&x, c->in[0], (int)c->arg[0].i);
+  if (s == RL_OK) s = rl_rows_write(&y, c->out[0], (int)c->arg[0].i, false);
+  job j = {.c = c, .logs = logs, .y = y.data, .x = x.data};
+  if (s == RL_OK) s = run(&j, &x);
+  rl_rows_drop(&x);
+  if (s == RL_OK) return rl_rows_finish(&y, false);
+  rl_rows_drop(&y);
   return s;
 }
 
-rl_status rl_softmax_forward(rl_call *c, bool logs) { return run(&(columns){.c = c, .logs = logs}); }
-
 rl_status rl_softmax_backward(rl_call *c, bool logs) {
-  return c->din[0] == NULL ? RL_OK : run(&(columns){.c = c, .logs = logs, .back = true});
+  rl_rows dy = {0}, dx = {0}, y = {0};
+  if (c->din[0] == NULL) return RL_OK;
+  int dim = (int)c->arg[0].i;
+  bool add = c->beta[0] != 0;
+  rl_status s = rl_rows_read(&dy, c->dout[0], dim);
+  if (s == RL_OK) s = rl_rows_read(&y, c->out[0], dim);
+  if (s == RL_OK) s = rl_rows_write(&dx, c->din[0], dim, false);
+  job j = {.c = c, .logs = logs, .y = dx.data, .x = dy.data, .out = y.data, .add = add && dx.made == NULL};
+  if (s == RL_OK) s = run(&j, &dy);
+  rl_rows_drop(&dy);
+  rl_rows_drop(&y);
+  if (s == RL_OK) return rl_rows_finish(&dx, add);
+  rl_rows_drop(&dx);
+  return s;
 }
 
 static rl_status forward(rl_call *c) { return rl_softmax_forward(c, true); }
@@ -86,7 +78,6 @@ const rl_op rl_op_log_softmax = {
     .is_method = true,
     .in = {{"x"}},
     .params = params,
-    .layout = RL_ROWMAJOR,
     .saves = RL_SAVE_OUT(0),
     .samples = "{ T{2, 3}, -1 } { T{2, 3, 4}, { dim = 2 } } { T{0, 3}, -1 } { T{1}, 1 }",
     .shape = rl_shape_same,

@@ -3,8 +3,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "kernels/nn.h"
-
-#include <string.h>
+#include "ops/reach.h"
 
 typedef struct job {
   const rl_call *c;
@@ -168,6 +167,12 @@ rl_status rl_pool_mean_forward(rl_call *c) {
 
 /* ---- backward: block = one row of one input image, which collects from the windows over it */
 
+static rl_look look(const void *ctx, int64_t o) { /* ctx: one dim's spans */
+  const rl_span *s = (const rl_span *)ctx + o;
+  return (rl_look){
+      .from = s->from, .to = s->to, .first = 1 / (double)s->count, .others = 1 / (double)s->count};
+}
+
 static void back_row(void *ctx, int64_t b, int worker) {
   const job *j = ctx;
   (void)worker;
@@ -175,20 +180,27 @@ static void back_row(void *ctx, int64_t b, int worker) {
   size_t row = (size_t)(b * p->w * p->c), image = (size_t)(b / p->h * p->oh * p->ow * p->c);
   void *dx = j->y + row * j->width;
   const void *dy = j->x + image * j->width;
-  if (!j->add) memset(dx, 0, (size_t)(p->w * p->c) * j->width);
+  rl_back sums = {
+      .h = p->h, .w = p->w, .c = p->c, .oh = p->oh, .ow = p->ow, .ys = p->over_y, .xs = p->over_x};
   if (j->at != NULL)
-    RL_BY_TYPE(j->c, max_pool_back, p, dx, dy, (const void *)(j->at + image * j->at_width), b % p->h);
+    RL_BY_TYPE(j->c, max_pool_back, p, dx, dy, (const void *)(j->at + image * j->at_width), j->add, b % p->h);
   else
-    RL_BY_TYPE(j->c, avg_pool_back, p, dx, dy, b % p->h);
+    RL_BY_TYPE(j->c, spread_back, &sums, dx, dy, j->add, b % p->h);
 }
 
 static rl_status run_backward(rl_call *c, const rl_tensor *places) {
   job j = {0};
+  rl_reaches down = {0}, across = {0};
   if (c->din[0] == NULL) return RL_OK;
   RL_TRY(open_job(&j, c, &c->in[0]->shape, &c->dout[0]->shape));
   j.x = rl_data(c->dout[0]), j.y = rl_data(c->din[0]), j.add = c->beta[0] != 0;
   if (places != NULL) j.at = rl_data(places);
-  rl_status s = rl_parallel(back_row, &j, c->in[0]->shape.size[0] * j.p.h);
+  rl_status s = rl_reach_make(&down, j.p.h, j.p.oh, look, j.p.ys);
+  if (s == RL_OK) s = rl_reach_make(&across, j.p.w, j.p.ow, look, j.p.xs);
+  j.p.over_y = down.of, j.p.over_x = across.of;
+  if (s == RL_OK) s = rl_parallel(back_row, &j, c->in[0]->shape.size[0] * j.p.h);
+  rl_reach_drop(&down);
+  rl_reach_drop(&across);
   close_job(&j);
   return s;
 }

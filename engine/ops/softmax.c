@@ -13,7 +13,6 @@ const rl_op rl_op_softmax = {
     .is_method = true,
     .in = {{"x"}},
     .params = params,
-    .layout = RL_ROWMAJOR,
     .saves = RL_SAVE_OUT(0),
     .samples = "{ T{2, 3}, -1 } { T{2, 3, 4}, { dim = 2 } } { T{0, 3}, -1 } { T{1}, 1 }",
     .shape = rl_shape_same,

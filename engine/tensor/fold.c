@@ -207,19 +207,23 @@ static void runs_block(void *ctx, int64_t b, int worker) {
 
 /* ---- the innermost dim stays */
 
-static void add_row(const fold *f, double *acc, const double *center, int64_t at, int64_t n) {
-  const void *x = rl_at(f->src, at);
+/* acc += `rows` rows of n elements, ld elements apart */
+static void add_rows(const fold *f, double *acc, const double *center, int64_t at, int64_t rows, int64_t n,
+                     int64_t ld) {
   if (f->step != 1 || !rl_is_float(f->src->dtype)) {
-    for (int64_t i = 0; i < n; i++)
-      acc[i] += of_one(f->how->kind, element(f->src, at + i * f->step), center[i]);
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t i = 0; i < n; i++)
+        acc[i] += of_one(f->how->kind, element(f->src, at + r * ld + i * f->step), center[i]);
     return;
   }
+  const void *x = rl_at(f->src, at);
+  size_t m = (size_t)rows, w = (size_t)n, d = (size_t)ld;
   switch (f->how->kind) {
-  case RL_FOLD_SUM: RL_KERNEL_CALL(f->k, f->src->dtype, sum_into, acc, x, (size_t)n); break;
-  case RL_FOLD_SQUARES: RL_KERNEL_CALL(f->k, f->src->dtype, squares_into, acc, x, (size_t)n); break;
-  case RL_FOLD_NONZERO: RL_KERNEL_CALL(f->k, f->src->dtype, nonzero_into, acc, x, (size_t)n); break;
+  case RL_FOLD_SUM: RL_KERNEL_CALL(f->k, f->src->dtype, sum_into, acc, x, m, w, d); break;
+  case RL_FOLD_SQUARES: RL_KERNEL_CALL(f->k, f->src->dtype, squares_into, acc, x, m, w, d); break;
+  case RL_FOLD_NONZERO: RL_KERNEL_CALL(f->k, f->src->dtype, nonzero_into, acc, x, m, w, d); break;
   case RL_FOLD_DEVIATIONS:
-    RL_KERNEL_CALL(f->k, f->src->dtype, deviations_into, acc, x, center, (size_t)n);
+    RL_KERNEL_CALL(f->k, f->src->dtype, deviations_into, acc, x, center, m, w, d);
     break;
   }
 }
@@ -233,18 +237,17 @@ static int64_t rows_at_once(const fold *f) {
 
 static void some_rows(const fold *f, double *acc, double *center, int64_t base, int64_t n, int64_t from,
                       int64_t to) {
-  int64_t many = rows_at_once(f), inner = f->gone.rank > 0 ? f->gone.size[f->gone.rank - 1] : 1;
+  int last = f->gone.rank - 1;
+  int64_t many = rows_at_once(f), inner = last < 0 ? 1 : f->gone.size[last],
+          ld = last < 0 ? 0 : f->gone.src[last];
   for (int64_t i = n; i < many * n; i++) acc[i] = 0, center[i] = center[i - n];
-  for (int64_t g = from; g < to;) {
+  for (int64_t g = from; g < to;) { /* along the last dim only the offset moves */
     place p = find(&f->gone, g);
     int64_t m = inner - g % inner;
     m = m > to - g ? to - g : m;
-    if (many == 1) /* along this dim only the offset moves */
-      for (int64_t i = 0; i < m; i++)
-        add_row(f, acc, center, base + p.src + (f->gone.rank > 0 ? i * f->gone.src[f->gone.rank - 1] : 0), n);
-    else
-      for (int64_t i = 0; i < m; i += many)
-        add_row(f, acc, center, base + p.src + i * n, (m - i < many ? m - i : many) * n);
+    add_rows(f, acc, center, base + p.src, m / many, many * n, many * ld);
+    int64_t done = m / many * many;
+    if (done < m) add_rows(f, acc, center, base + p.src + done * ld, 1, (m - done) * n, ld);
     g += m;
   }
   for (int64_t i = n; i < many * n; i++) acc[i % n] += acc[i];

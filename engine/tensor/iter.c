@@ -9,6 +9,8 @@
 #define CHUNK 512   /* elements of a gather buffer: 4 KiB in f64, so all operands stay in L1 */
 #define GRAIN 16384 /* elements of a parallel block */
 #define SHORT 32    /* inner dims below this are gathered across rows */
+#define TILE                                                                                                 \
+  2048 /* elements of a run over several rows, where an operand repeats along one of the two inner dims */
 
 typedef struct plan {
   int n, rank;
@@ -19,6 +21,8 @@ typedef struct plan {
   unsigned reads, writes;
   int64_t inner, outer; /* elements of a row; rows */
   int64_t rows, pieces; /* rows of a block; pieces that a long row is cut into */
+  int64_t tall, tiles;  /* tiled: rows of a tile; tiles along the second dim from within */
+  bool direct;          /* every row of every operand is contiguous */
   rl_run_body body;
   void *ctx;
 } plan;
@@ -70,22 +74,46 @@ static void simplify(plan *p) { /* drop size-1 dims, sort by stride, merge neigh
   p->rank = r == 0 ? 0 : w + 1;
 }
 
-static int64_t offset_of(const plan *p, int k, int64_t row) { /* bytes to row `row` of operand k */
-  int64_t at = 0;
+static void find_row(const plan *p, int64_t row, int64_t *at, char **ptr) { /* where row `row` starts */
+  for (int k = 0; k < p->n; k++) ptr[k] = p->base[k];
   for (int d = p->rank - 2; d >= 0; d--) {
-    at += row % p->size[d] * p->stride[k][d];
+    at[d] = row % p->size[d];
     row /= p->size[d];
+    for (int k = 0; k < p->n; k++) ptr[k] += at[d] * p->stride[k][d];
   }
-  return at;
 }
 
+static void next_row(const plan *p, int64_t *at, char **ptr) {
+  for (int d = p->rank - 2; d >= 0; d--) {
+    for (int k = 0; k < p->n; k++) ptr[k] += p->stride[k][d];
+    if (++at[d] < p->size[d]) return;
+    for (int k = 0; k < p->n; k++) ptr[k] -= at[d] * p->stride[k][d];
+    at[d] = 0;
+  }
+}
+
+#define MOVE(type)                                                                                           \
+  static void move_##type(char *dst, int64_t dstep, const char *src, int64_t sstep, int64_t n) {             \
+    if (sstep == 0 && dstep == (int64_t)sizeof(type)) { /* one element, repeated */                          \
+      type v, *to = (type *)(void *)dst;                                                                     \
+      memcpy(&v, src, sizeof v);                                                                             \
+      for (int64_t i = 0; i < n; i++) to[i] = v;                                                             \
+    } else                                                                                                   \
+      for (int64_t i = 0; i < n; i++) memcpy(dst + i * dstep, src + i * sstep, sizeof(type));                \
+  }
+MOVE(uint8_t)
+MOVE(uint32_t)
+MOVE(uint64_t)
+
 static void move(char *dst, int64_t dstep, const char *src, int64_t sstep, size_t width, int64_t n) {
-  if (width == 4)
-    for (int64_t i = 0; i < n; i++) memcpy(dst + i * dstep, src + i * sstep, 4);
+  if (dstep == (int64_t)width && sstep == (int64_t)width)
+    memcpy(dst, src, (size_t)n * width);
+  else if (width == 4)
+    move_uint32_t(dst, dstep, src, sstep, n);
   else if (width == 8)
-    for (int64_t i = 0; i < n; i++) memcpy(dst + i * dstep, src + i * sstep, 8);
+    move_uint64_t(dst, dstep, src, sstep, n);
   else
-    for (int64_t i = 0; i < n; i++) dst[i * dstep] = src[i * sstep];
+    move_uint8_t(dst, dstep, src, sstep, n);
 }
 
 static void piece(const plan *p, char *const *row, int64_t from, int64_t n) { /* part of one row */
@@ -122,14 +150,77 @@ static void piece(const plan *p, char *const *row, int64_t from, int64_t n) { /*
 static void block_rows(void *ctx, int64_t b, int worker) {
   const plan *p = ctx;
   (void)worker;
-  int64_t group = b / p->pieces, part = b % p->pieces;
-  int64_t from = part * GRAIN, n = p->inner - from;
+  int64_t group = b / p->pieces, part = b % p->pieces, at[RL_MAXRANK];
+  int64_t from = part * GRAIN, n = p->inner - from, stop = (group + 1) * p->rows;
+  char *row[RL_ITER_MAX];
   if (p->pieces > 1 && n > GRAIN) n = GRAIN;
-  for (int64_t r = group * p->rows; r < (group + 1) * p->rows && r < p->outer; r++) {
-    char *row[RL_ITER_MAX];
-    for (int k = 0; k < p->n; k++) row[k] = p->base[k] + offset_of(p, k, r);
-    piece(p, row, from, n);
+  if (stop > p->outer) stop = p->outer;
+  find_row(p, group * p->rows, at, row);
+  for (int64_t r = group * p->rows; r < stop; r++, next_row(p, at, row)) {
+    if (!p->direct) {
+      piece(p, row, from, n);
+      continue;
+    }
+    void *ptr[RL_ITER_MAX];
+    for (int k = 0; k < p->n; k++) ptr[k] = row[k] + from * (int64_t)p->width[k];
+    p->body(p->ctx, ptr, (size_t)n);
   }
+}
+
+/* ---- tiles: a row of channels against many pixels, or one number against each pixel's channels. The operand that
+** repeats is laid out in a buffer over `tall` rows, once where all rows are the same; the others lie in one run. */
+
+static bool joined(const plan *p, int k) { /* rows follow one another */
+  int in = p->rank - 1;
+  return p->stride[k][in] == (int64_t)p->width[k] && p->stride[k][in - 1] == p->stride[k][in] * p->inner;
+}
+
+static void fill_tile(const plan *p, int k, const char *row, char *buffer, int64_t m) {
+  int in = p->rank - 1;
+  int64_t w = (int64_t)p->width[k], s = p->stride[k][in], down = p->stride[k][in - 1];
+  for (int64_t i = 0; i < m; i++)
+    move(buffer + i * w * p->inner, w, row + i * down, s, p->width[k], p->inner);
+}
+
+static void block_tiles(void *ctx, int64_t b, int worker) {
+  const plan *p = ctx;
+  (void)worker;
+  char buffer[RL_ITER_MAX][TILE * 8] __attribute__((aligned(64)));
+  int64_t at[RL_MAXRANK], high = p->size[p->rank - 2], last = -1;
+  int64_t stop = (b + 1) * p->rows, total = p->outer / high * p->tiles;
+  for (int64_t t = b * p->rows; t < stop && t < total; t++) {
+    int64_t o = t / p->tiles, from = t % p->tiles * p->tall,
+            m = high - from < p->tall ? high - from : p->tall;
+    char *row[RL_ITER_MAX];
+    void *ptr[RL_ITER_MAX];
+    find_row(p, o * high + from, at, row);
+    for (int k = 0; k < p->n; k++) {
+      bool run = joined(p, k), same = p->stride[k][p->rank - 2] == 0;
+      ptr[k] = run ? row[k] : buffer[k];
+      if (!run && !(same && o == last)) fill_tile(p, k, row[k], buffer[k], same ? p->tall : m);
+    }
+    last = o;
+    p->body(p->ctx, ptr, (size_t)(m * p->inner));
+  }
+}
+
+/* Where rows are short, an operand repeats (so it is only read), and the others lie in one run. */
+static bool plan_tiles(plan *p) {
+  int in = p->rank - 1;
+  if (p->rank < 2 || p->inner > TILE / 2 || p->inner * p->size[in - 1] < 4 * SHORT) return false;
+  int repeats = 0, apart = 0;
+  for (int k = 0; k < p->n; k++) {
+    bool again = p->stride[k][in] == 0 || p->stride[k][in - 1] == 0;
+    repeats += again;
+    apart += !again && !joined(p, k);
+  }
+  if (repeats == 0 || apart > 0) return false;
+  p->tall = TILE / p->inner;
+  if (p->tall > p->size[in - 1]) p->tall = p->size[in - 1];
+  p->tiles = rl_blocks(p->size[in - 1], p->tall);
+  p->rows = GRAIN / (p->tall * p->inner);
+  if (p->rows < 1) p->rows = 1;
+  return true;
 }
 
 static void gather(const plan *p, int k, int64_t first, int64_t n, char *buffer, bool back) {
@@ -186,9 +277,14 @@ rl_status rl_iter(const rl_shape *shape, int n, rl_tensor *const *operand, unsig
   simplify(&p);
   p.inner = p.rank == 0 ? 1 : p.size[p.rank - 1];
   p.outer = total / p.inner;
+  if (plan_tiles(&p))
+    return rl_parallel(block_tiles, &p, rl_blocks(p.outer / p.size[p.rank - 2] * p.tiles, p.rows));
   if (p.inner < SHORT && p.outer > 1) return rl_parallel(block_gathered, &p, rl_blocks(total, GRAIN));
   p.pieces = rl_blocks(p.inner, GRAIN);
   p.rows = p.inner >= GRAIN ? 1 : GRAIN / p.inner;
+  p.direct = true;
+  for (int k = 0; k < n && p.rank > 0; k++)
+    p.direct = p.direct && (p.stride[k][p.rank - 1] == (int64_t)p.width[k] || p.inner == 1);
   return rl_parallel(block_rows, &p, rl_blocks(p.outer, p.rows) * p.pieces);
 }
 
