@@ -69,7 +69,10 @@ static void search_block(void *ctx, int64_t b, int worker) { /* some outer place
   int64_t n = s->a.inner - from < COLUMNS ? s->a.inner - from : COLUMNS, first = b / pieces * s->group;
   for (int64_t o = first; o < first + s->group && o < s->a.outer; o++) {
     int64_t place = o * s->a.size * s->a.inner + from, *at = s->at + o * s->a.inner + from;
-    if (s->x->dtype == RL_F32)
+    if (s->a.inner == 1)
+      RL_KERNEL_CALL(rl_kernels_best(), s->x->dtype, peak, at, rl_at(s->x, place), s->least,
+                     (size_t)s->a.size);
+    else if (s->x->dtype == RL_F32)
       search_float((const float *)rl_at(s->x, place), &s->a, n, s->least, at);
     else
       search_double((const double *)rl_at(s->x, place), &s->a, n, s->least, at);

@@ -14,4 +14,7 @@
 #define VPOSITIVE(x)        _mm256_max_ps(_mm256_setzero_ps(), x)
 #define VWHERE_f32(z, a, b) _mm256_blendv_ps(b, a, _mm256_cmp_ps(z, _mm256_setzero_ps(), _CMP_GT_OQ))
 #define VWHERE_f64(z, a, b) _mm256_blendv_pd(b, a, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_GT_OQ))
+/* bytes as a vector of integers of the type's width */
+#define VWIDEN_f32(p) ((vec_i32)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(p))))
+#define VWIDEN_f64(p) ((vec_i64)_mm256_cvtepu8_epi64(_mm_loadu_si32(p)))
 #include "kernels/body/all.inc"

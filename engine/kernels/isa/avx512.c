@@ -14,4 +14,7 @@
 #define VPOSITIVE(x)        _mm512_max_ps(_mm512_setzero_ps(), x)
 #define VWHERE_f32(z, a, b) _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(z, _mm512_setzero_ps(), _CMP_GT_OQ), a)
 #define VWHERE_f64(z, a, b) _mm512_mask_mov_pd(b, _mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), a)
+/* bytes as a vector of integers of the type's width */
+#define VWIDEN_f32(p) ((vec_i32)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(p))))
+#define VWIDEN_f64(p) ((vec_i64)_mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)(p))))
 #include "kernels/body/all.inc"

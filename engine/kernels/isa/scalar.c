@@ -12,4 +12,7 @@
 #define VPOSITIVE(x)        (vec_f32)((vec_i32)(x) & ~((x) < 0))
 #define VWHERE_f32(z, a, b) ((vec_f32)((((z) > 0) & (vec_i32)(a)) | (~((z) > 0) & (vec_i32)(b))))
 #define VWHERE_f64(z, a, b) ((vec_f64)((((z) > 0) & (vec_i64)(a)) | (~((z) > 0) & (vec_i64)(b))))
+/* bytes as a vector of integers of the type's width */
+#define VWIDEN_f32(p) ((vec_i32){(p)[0], (p)[1], (p)[2], (p)[3]})
+#define VWIDEN_f64(p) ((vec_i64){(p)[0], (p)[1]})
 #include "kernels/body/all.inc"
