@@ -203,7 +203,10 @@ static void share(rl_body body, void *ctx, int64_t blocks) {
   call_workers();
   claim(&pool.now, 0);
   atomic_fetch_and(&pool.gate, ~OPEN);
-  while (atomic_load_explicit(&pool.gate, memory_order_acquire) != 0) PAUSE();
+  for (int spins = 0; atomic_load_explicit(&pool.gate, memory_order_acquire) != 0; spins++) {
+    PAUSE();
+    if (spins > SPINS) sched_yield(); /* a worker has lost its core: it may have this one */
+  }
   in_region = false;
 }
 
