@@ -50,25 +50,28 @@ class Child:
 
 
 def timed(rille, child, inner, pause):
-    """Seconds of one step of a child, and the lower of the probes before and after it."""
+    """Seconds of one step of a child, the lower of the probes before and after it, and the loss."""
     before = rille.ask("peak")["gflops"]
-    took = child.ask(f"step {inner}")["seconds"]
+    answer = child.ask(f"step {inner}")
     time.sleep(pause)  # PyTorch's threads spin for a while after a call
-    return took, min(before, rille.ask("peak")["gflops"])
+    return answer["seconds"], min(before, rille.ask("peak")["gflops"]), answer.get("loss")
 
 
 def in_turn(rille, torch, steps, inner):
-    """The samples (seconds, probe) of both sides."""
-    ours, theirs = [], []
-    for _ in range(steps):
-        ours.append(timed(rille, rille, inner, 0))
-        theirs.append(timed(rille, torch, inner, 0.015))
-    return ours, theirs
+    """The samples (seconds, probe, loss) of both sides, the first round apart; and the losses of their first three
+    steps. Where a sample is many steps, three are done before."""
+    sides, losses = ([], []), None
+    if inner > 1:
+        losses = [[child.ask("step 1").get("loss") for _ in range(3)] for child in (rille, torch)]
+    for _ in range(steps + 1):
+        sides[0].append(timed(rille, rille, inner, 0))
+        sides[1].append(timed(rille, torch, inner, 0.015))
+    return sides[0][1:], sides[1][1:], losses or [[loss for _, _, loss in s[:3]] for s in sides]
 
 
 def kept(samples, best):
-    good = [s for s, probe in samples if probe >= 0.85 * best]
-    return good if len(good) >= 3 else [s for s, _ in samples]
+    good = [s for s, probe, _ in samples if probe >= 0.85 * best]
+    return good if len(good) >= 3 else [s for s, _, _ in samples]
 
 
 def differences(a, b):
@@ -80,12 +83,8 @@ def compare(o, mode, folder):
                    str(o.threads)])
     torch = Child([sys.executable, os.path.join(HERE, "workloads.py"), o.workload, folder, mode,
                    "bf16" if o.bf16 else "f32", str(o.threads)], KEEP_PAGES if mode != "default" else None)
-    losses = [[child.ask("step 1").get("loss") for _ in range(3)] for child in (rille, torch)]
-    inner = rille.about["inner"]
-    if inner > 1:
-        rille.ask(f"step {inner}"), torch.ask(f"step {inner}")
-    ours, theirs = in_turn(rille, torch, o.steps, inner)
-    best = max(probe for _, probe in ours + theirs)
+    ours, theirs, losses = in_turn(rille, torch, o.steps, rille.about["inner"])
+    best = max(probe for _, probe, _ in ours + theirs)
     a, b = kept(ours, best), kept(theirs, best)
     off, memory = differences(*losses), (rille.end()["rss_mib"], torch.end()["rss_mib"])
     print(json.dumps({
