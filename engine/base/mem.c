@@ -15,12 +15,7 @@
 #define SLAB_BYTES  ((size_t)131072)
 #define CLASSES     32
 
-typedef struct block {
-  struct block *next;
-} block;
-
 static atomic_bool busy; /* held for a few instructions: no sleeping */
-static block *cache[CLASSES];
 static rl_memstat stat;
 static long asked, fail_n;
 static bool fail_on;
@@ -74,6 +69,12 @@ static void hand_back(void *p, size_t size, int class) {
   free(p);
 }
 #else
+typedef struct block {
+  struct block *next;
+} block;
+
+static block *cache[CLASSES];
+
 static bool carve(size_t size, int class) { /* a slab into blocks, the first on top */
   char *slab = rl_heap_take(SLAB_BYTES);
   if (slab == NULL) return false;
