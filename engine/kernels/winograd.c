@@ -18,7 +18,9 @@
 #define FEW_TILES   160 /* up to which weights are made panel by panel */
 #define SLICE       128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
 #define PACK_LANES  64  /* inner lanes of a block of the weights' transform */
-#define ROUND_BYTES ((int64_t)8 << 20) /* of transformed tiles between two touches of the weight's gradient */
+#define ROUND_BYTES                                                                                          \
+  ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
+#define ROUND_TILES 112 /* but at least so many tiles */
 
 static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -431,7 +433,8 @@ rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const
   j.groups = (s->cout + j.group - 1) / j.group;
   j.panels = (j.inner.all + j.panel - 1) / j.panel;
   int64_t lanes_d = count * j.groups * j.group, lanes_v = j.panels * j.panel;
-  int64_t parts = (j.each * F * (lanes_d + lanes_v) * (int64_t)sizeof(float) + ROUND_BYTES - 1) / ROUND_BYTES;
+  int64_t round = most(ROUND_TILES, ROUND_BYTES / (F * (lanes_d + lanes_v) * (int64_t)sizeof(float)));
+  int64_t parts = rl_blocks(j.each, round);
   int64_t tiles =
       ((j.each + parts - 1) / parts) | 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
   j.of_v = odd(tiles * j.panel);
