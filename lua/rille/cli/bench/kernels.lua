@@ -1,5 +1,5 @@
 -- rille bench kernels: the rate of each family of kernels beside the ceilings of this CPU, measured just
--- before. Rates are of the ops as a script calls them (rows of rl.profile), the median of a few calls.
+-- before. Rates are of the ops as a script calls them (rows of rl.profile), the best of a few calls, as the peaks are.
 local core = require "rille.core"
 local encode = require "rille.util.json".encode
 local profile = require "rille.profile"
@@ -18,16 +18,14 @@ local function row_of(f, name, back)
   return { s = found.s / found.calls, bytes = found.bytes / found.calls, flops = found.flops / found.calls }
 end
 
-local function median_row(f, name, back)
+local function best_row(f, name, back)
   local first = row_of(f, name, back)
   local n = math.max(1, math.min(200, SHORT_S // first.s))
   local function many()
     for _ = 1, n do f() end
   end
-  local seconds = {}
-  for k = 1, REPEATS do seconds[k] = row_of(many, name, back).s end
-  table.sort(seconds)
-  first.s = seconds[(REPEATS + 1) // 2]
+  first.s = math.huge
+  for _ = 1, REPEATS do first.s = math.min(first.s, row_of(many, name, back).s) end
   return first
 end
 
@@ -136,7 +134,7 @@ local function adam()
     params[k], grads[k], m[k], v[k] = some { 1 << 20 }, some { 1 << 20 }, some { 1 << 20 }, some { 1 << 20 }
   end
   local o = { lr = 1e-9, step = 10, clip = math.huge }
-  local r = median_row(function() core.adam_step(params, grads, m, v, o) end, "adam_step", false)
+  local r = best_row(function() core.adam_step(params, grads, m, v, o) end, "adam_step", false)
   r.family, r.shape, r.what = "adam, norm and clip", "20x1M", "step"
   return r
 end
@@ -198,7 +196,7 @@ return function(o)
   for _, case in ipairs(cases) do
     if not wanted(case.family) then goto next end
     local f, back = prepare(case)
-    local r = median_row(f, case.op, back)
+    local r = best_row(f, case.op, back)
     r.family, r.shape, r.what = case.family, case.shape, case.what
     if r.family == "product 1x1" then
       products[#products + 1] = r
