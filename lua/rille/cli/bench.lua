@@ -33,7 +33,7 @@ local function measure(w, count)
   return times, #losses > 0 and losses or nil
 end
 
--- The language's share of an op: seconds of a call that does nothing but make a handle, with its collection.
+-- The language's share of an op: seconds of a call that only makes a handle, with its collection.
 local function floor()
   local make, best = core.bare_handle, math.huge
   for _ = 1, 5 do
