@@ -1,5 +1,6 @@
 -- rille bench kernels: the rate of each family of kernels beside the ceilings of this CPU, measured just
--- before. Rates are of the ops as a script calls them (rows of rl.profile), the best of a few calls, as the peaks are.
+-- before. Rates are of the ops as a script calls them (rows of rl.profile), the best of a few calls, as the
+-- peaks are.
 local core = require "rille.core"
 local encode = require "rille.util.json".encode
 local profile = require "rille.profile"
