@@ -14,6 +14,9 @@ local function one_stage(models, forward, losses, stage)
   return { options = {}, models = models, forward = forward, losses = losses, stages = { s } }
 end
 
+-- Images as the loaders give them: channels last in memory.
+local function images(...) return rl.rand { ... }:contiguous "channels_last" end
+
 local function labels(n, classes) return rl.randint(1, classes, { n }) end
 
 local function sized(o, batch, size)
@@ -31,20 +34,20 @@ end
 function workloads.densenet201_train(o)
   local n, s = sized(o, 8, 224)
   return { recipe = classification(rl.models.densenet201, 1000),
-    batch = { image = rl.rand { n, 3, s, s }, label = labels(n, 1000) } }
+    batch = { image = images(n, 3, s, s), label = labels(n, 1000) } }
 end
 
 function workloads.resnet18_train(o)
   local n, s = sized(o, 16, 224)
   return { recipe = classification(rl.models.resnet18, 1000),
-    batch = { image = rl.rand { n, 3, s, s }, label = labels(n, 1000) } }
+    batch = { image = images(n, 3, s, s), label = labels(n, 1000) } }
 end
 
 -- Evaluation mode, no graph: one pass forward.
 function workloads.densenet201_infer(o)
   local n, s = sized(o, 1, 224)
   return { recipe = classification(rl.models.densenet201, 1000), infer = true,
-    batch = { image = rl.rand { n, 3, s, s }, label = labels(n, 1000) } }
+    batch = { image = images(n, 3, s, s), label = labels(n, 1000) } }
 end
 
 -- Stage 2 of the cooperative system (arXiv:2403.16970): DenseNet frozen, its forward in every step.
@@ -63,7 +66,7 @@ function workloads.saliency_train(o)
     local f4 = m.densenet:features(batch.image)
     return { map = m.head(m.decoder(f4, m.encoder(batch.image))) }
   end
-  return { batch = { image = rl.rand { n, 1, h, w }, saliency = map },
+  return { batch = { image = images(n, 1, h, w), saliency = map },
     recipe = one_stage(models, forward,
       { kl = function(y, batch) return rl.saliency_kl(y.map, batch.saliency) end },
       -- a low rate: at 1e-4 the third losses of two modes of PyTorch already differ by 3e-3
@@ -80,7 +83,7 @@ local function recogniser() return rl.models.resnet50 { classes = 7, zero_init_r
 -- is two: it treats each parameter alone.
 function workloads.gradprom(o)
   local n, s = sized(o, 4, 128)
-  local clean = rl.rand { n, 3, s, s }
+  local clean = images(n, 3, s, s)
   local degraded = (clean + rl.randn { n, 3, s, s } * 0.1):clamp { min = 0, max = 1 }
   local mean, std = rl.tensor(MEAN):reshape { 1, 3, 1, 1 }, rl.tensor(STD):reshape { 1, 3, 1, 1 }
   local function forward(m, batch)
@@ -111,7 +114,8 @@ end
 function workloads.conv3x3(o)
   local n, s = sized(o, 8, 96)
   local net = rl.nn.Conv2d(64, 64, 3, { padding = 1 })
-  local x, seed = rl.randn { n, 64, s, s }, rl.randn { n, 64, s, s }
+  local x = rl.randn { n, 64, s, s }:contiguous "channels_last"
+  local seed = rl.randn { n, 64, s, s }:contiguous "channels_last"
   x.requires_grad = true
   local function step()
     local y = net(x)
