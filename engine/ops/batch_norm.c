@@ -43,9 +43,9 @@ const rl_op rl_op_batch_norm = {
     .params = params,
     .layout = RL_NHWC,
     .saves_of = saves_of,
-    .samples =
-        "{ T{3, 2, 2, 3}, T{2}, T{2, lo = 0.5, hi = 1.5}, T{2}, T{2} } { T{4, 3}, { training = true, eps = 0.1 } } "
-        "{ T{2, 2, 3}, { training = true } } { T{2, 17, 2, 2}, { training = true } }",
+    .samples = "{ T{3, 2, 2, 3}, T{2}, T{2, lo = 0.5, hi = 1.5}, T{2}, T{2} } { T{4, 3}, { training = true, "
+               "eps = 0.1 } } "
+               "{ T{2, 2, 3}, { training = true } } { T{2, 17, 2, 2}, { training = true } }",
     .shape = shape,
     .forward = forward,
     .backward = backward,

@@ -1,6 +1,8 @@
--- The rille side of beside.py: rille serve.lua WORKLOAD FOLDER [BATCH [SIZE [THREADS]]] makes the workload of rille
--- bench ready, writes its weights and its batch to the folder, and answers lines of stdin, one line of JSON each:
---   step N   seconds of one of N steps, and the loss of the last     peak   GF/s of small products during 5 ms
+-- The rille side of beside.py: rille serve.lua WORKLOAD FOLDER [BATCH [SIZE [THREADS]]] makes the workload of
+-- rille bench ready, writes its weights and its batch to the folder, and answers lines of stdin, one line of
+-- JSON each:
+--   step N   seconds of one of N steps, and the loss of the last
+--   peak     GF/s of products during 5 ms
 --   end      peak resident memory of this process
 local core = require "rille.core"
 local encode = require "rille.util.json".encode
@@ -22,11 +24,11 @@ for key, t in pairs(w.batch) do batch[key] = t end
 if next(weights) then assert(rl.io.save(folder .. "/weights.safetensors", weights)) end
 assert(rl.io.save(folder .. "/batch.safetensors", batch))
 
-local side = 192
+local side = 512
 local a, b = rl.rand { side, side }, rl.rand { side, side }
 
 local function peak()
-  local began, n, took = core.clock(), 0, nil
+  local began, n, took = core.clock(), 0, 0
   repeat
     rl.matmul(a, b)
     n, took = n + 1, core.clock() - began
