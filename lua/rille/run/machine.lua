@@ -5,8 +5,8 @@ local machine = {}
 
 machine.VERSION = "0.1.0"
 
----@return table about version, lua, cpu, isa, threads, winograd's switch, memory limit in bytes, and blas where
----  there is one
+---@return table about version, lua, cpu, isa, threads, winograd's switch, memory limit in bytes, and
+---  blas where there is one
 function machine.describe()
   local blas
   if core.blas then
