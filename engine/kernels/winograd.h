@@ -1,6 +1,8 @@
 /* winograd.h: 3x3 convolution with stride 1 by Winograd's F(4x4,3x3), f32: a quarter of the products, at the points
-** 0, +-5/8, +-3/2 and infinity. Rounding errors are up to 1.7 times those of the direct sum; one NaN or infinity
-** in a tile's 6x6 pixels spoils its 4x4 outputs, and inputs beyond about 1e37 overflow.
+** 0, +-5/8, +-3/2 and infinity. Rounding errors (rms) are 5 to 6.3e-7 of the outputs for 32 to 256
+** channels, up to 1.7 times those of a direct sum in one chain (PyTorch's channels-last mode; sums in short chains reach
+** 2.2e-7, which no transform of this size does), at 32 channels behind a ReLU 1.9 times. One NaN or infinity in a
+** tile's 6x6 pixels spoils its 4x4 outputs, and inputs beyond about 1e37 overflow.
 ** Sources: Lavin and Gray, arXiv 1509.09308; the points: Barabasz et al., arXiv 1803.10986. */
 #ifndef RL_KERNELS_WINOGRAD_H
 #define RL_KERNELS_WINOGRAD_H
