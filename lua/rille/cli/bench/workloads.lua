@@ -69,8 +69,8 @@ function workloads.saliency_train(o)
   return { batch = { image = images(n, 1, h, w), saliency = map },
     recipe = one_stage(models, forward,
       { kl = function(y, batch) return rl.saliency_kl(y.map, batch.saliency) end },
-      -- a low rate: Adam's first steps are signs, and at 1e-4 those of gradients near 0 set third losses apart,
-      -- two modes of PyTorch by 9e-4, rille and PyTorch by 3e-3; the time of a step does not depend on the rate
+      -- a low rate: Adam's first steps are signs, and at 1e-4 those of gradients near 0 set third losses
+      -- apart, two modes of PyTorch by 9e-4, rille and PyTorch by 3e-3; a step takes as long at any rate
       { trains = "encoder. decoder. head.", optimiser = { "Adam", lr = 1e-6 } }) }
 end
 
