@@ -69,7 +69,7 @@ static void set_transforms(png_structp png, int colour, int depth) {
   if (depth == 16) png_set_scale_16(png);
   if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (colour == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
-  if (colour & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(png);
+  png_set_strip_alpha(png); /* where there is one */
 }
 
 static void check_rows(job *j) { /* the buffer's row is what libpng will write, neither more nor less */
@@ -82,7 +82,8 @@ static void decode(job *j) {
   png_set_read_fn(j->png, j, feed);
   set_limits(j->png);
   png_read_info(j->png, j->info);
-  int colour = png_get_color_type(j->png, j->info), channels = colour & PNG_COLOR_MASK_COLOR ? 3 : 1;
+  int colour = png_get_color_type(j->png, j->info),
+      channels = colour == PNG_COLOR_TYPE_GRAY || colour == PNG_COLOR_TYPE_GRAY_ALPHA ? 1 : 3;
   png_uint_32 height = png_get_image_height(j->png, j->info);
   j->status = rl_image_start(&j->image, j->name, png_get_image_width(j->png, j->info), height, channels);
   if (j->status != RL_OK) return;

@@ -9,16 +9,7 @@ enum { TRAINING, MOMENTUM, EPS };
 static const rl_norm_row parts = {-1, RUNNING_MEAN, RUNNING_VAR, WEIGHT, BIAS, -1,
                                   -1, TRAINING,     MOMENTUM,    EPS,    -1,   -1};
 
-static rl_status shape(rl_call *c) {
-  const rl_shape *x = &c->in[X]->shape;
-  if (x->rank < 2 || x->rank > 4)
-    return rl_fail(RL_ESHAPE, "batch_norm: x is %s; it takes N x C, N x C x L or N x C x H x W",
-                   rl_shape_text(x));
-  RL_TRY(rl_norm_check(c, &parts));
-  c->meta[0] = (rl_meta){.dtype = c->dtype, .shape = *x, .layout = RL_NHWC};
-  return RL_OK;
-}
-
+static rl_status shape(rl_call *c) { return rl_norm_shape(c, &parts); }
 static rl_status forward(rl_call *c) { return rl_norm_forward(c, &parts); }
 static rl_status backward(rl_call *c) { return rl_norm_backward(c, &parts); }
 static unsigned saves_of(const rl_call *c) { return rl_norm_saves(c, &parts); }

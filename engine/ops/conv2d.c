@@ -1,7 +1,6 @@
 /* conv2d: 2-d convolution (cross-correlation, as in every framework).
 ** [N, Cin, H, W], [Cout, Cin/groups, KH, KW], [Cout]? -> [N, Cout, OH, OW], OH = (H + 2 pad - dilation (KH-1) - 1) / stride + 1 */
-#include "kernels/conv.h"
-#include "ops/op.h"
+#include "ops/window.h"
 
 #define LOSSES_MAX 64 /* of one walk back */
 
@@ -11,14 +10,7 @@ static rl_conv geometry(const rl_call *c) {
   const int64_t *x = c->in[0]->shape.size, *w = c->in[1]->shape.size;
   rl_conv s = {
       .dtype = c->dtype, .n = x[0], .h = x[2], .w = x[3], .cin = x[1], .cout = w[0], .kh = w[2], .kw = w[3]};
-  for (int a = 0; a < 2; a++) {
-    s.stride[a] = c->arg[STRIDE].list[a];
-    s.pad[a] = c->arg[PADDING].list[a];
-    s.dilation[a] = c->arg[DILATION].list[a];
-  }
-  s.groups = c->arg[GROUPS].i;
-  s.oh = rl_conv_size(s.h, s.kh, s.stride[0], s.pad[0], s.dilation[0]);
-  s.ow = rl_conv_size(s.w, s.kw, s.stride[1], s.pad[1], s.dilation[1]);
+  rl_conv_window(&s, &c->arg[STRIDE]);
   s.ldy = s.cout;
   s.nparts = 1;
   s.part[0] = (rl_conv_part){.channels = s.cin, .ld = s.cin, .up = 1};

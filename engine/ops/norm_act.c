@@ -249,15 +249,10 @@ static const rl_norm_row parts = {MOMENTS,  RUNNING_MEAN, RUNNING_VAR, WEIGHT, B
 static rl_status shape(rl_call *c) {
   const rl_shape *x = &c->in[X]->shape;
   const rl_tensor *residual = c->in[RESIDUAL];
-  if (x->rank < 2 || x->rank > 4)
-    return rl_fail(RL_ESHAPE, "norm_act: x is %s; it takes N x C, N x C x L or N x C x H x W",
-                   rl_shape_text(x));
   if (residual != NULL && !rl_shape_equal(x, &residual->shape))
     return rl_fail(RL_ESHAPE, "norm_act: residual is %s, x is %s; they must be alike",
                    rl_shape_text(&residual->shape), rl_shape_text(x));
-  RL_TRY(rl_norm_check(c, &parts));
-  c->meta[0] = (rl_meta){.dtype = c->dtype, .shape = *x, .layout = RL_NHWC};
-  return RL_OK;
+  return rl_norm_shape(c, &parts);
 }
 
 static rl_status forward(rl_call *c) { return rl_norm_forward(c, &parts); }

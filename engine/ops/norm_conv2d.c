@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/threads.h"
-#include "kernels/conv.h"
+#include "ops/window.h"
 
 #include <string.h>
 
@@ -30,14 +30,7 @@ static rl_conv geometry(const rl_call *c) {
   const int64_t *x = c->in[X]->shape.size, *w = c->in[CONV_WEIGHT]->shape.size, up = c->arg[UP].i;
   rl_conv s = {.dtype = c->dtype, .n = x[0], .h = x[2] * up, .w = x[3] * up, .cin = x[1], .cout = w[0]};
   s.kh = w[2], s.kw = w[3];
-  for (int a = 0; a < 2; a++) {
-    s.stride[a] = c->arg[STRIDE].list[a];
-    s.pad[a] = c->arg[PADDING].list[a];
-    s.dilation[a] = c->arg[DILATION].list[a];
-  }
-  s.groups = c->arg[GROUPS].i;
-  s.oh = rl_conv_size(s.h, s.kh, s.stride[0], s.pad[0], s.dilation[0]);
-  s.ow = rl_conv_size(s.w, s.kw, s.stride[1], s.pad[1], s.dilation[1]);
+  rl_conv_window(&s, &c->arg[STRIDE]);
   s.ldy = s.cout;
   s.nparts = 1;
   s.part[part_of_x(c)] = (rl_conv_part){.channels = x[1], .ld = x[1], .up = (int)up};

@@ -82,6 +82,16 @@ rl_status rl_norm_check(const rl_call *c, const rl_norm_row *r) {
   return RL_OK;
 }
 
+rl_status rl_norm_shape(rl_call *c, const rl_norm_row *r) {
+  const rl_shape *x = &c->in[0]->shape;
+  if (x->rank < 2 || x->rank > 4)
+    return rl_fail(RL_ESHAPE, "%s: x is %s; it takes N x C, N x C x L or N x C x H x W", c->op->name,
+                   rl_shape_text(x));
+  RL_TRY(rl_norm_check(c, r));
+  c->meta[0] = (rl_meta){.dtype = c->dtype, .shape = *x, .layout = RL_NHWC};
+  return RL_OK;
+}
+
 /* ---- statistics */
 
 static double element(const rl_tensor *t, int64_t i, double otherwise) {

@@ -19,8 +19,9 @@ bool rl_norm_is_on(const rl_call *c, const rl_norm_row *r);    /* false: x is re
 bool rl_norm_by_batch(const rl_call *c, const rl_norm_row *r); /* on, and in training */
 rl_act rl_norm_act(const rl_call *c, const rl_norm_row *r);
 int64_t rl_norm_values(const rl_shape *x); /* per channel */
-rl_status rl_norm_check(const rl_call *c,
-                        const rl_norm_row *r); /* everything but x's rank and the residual */
+/* Everything but x's rank and the residual; rl_norm_shape: also x's rank, and the output like x. */
+rl_status rl_norm_check(const rl_call *c, const rl_norm_row *r);
+rl_status rl_norm_shape(rl_call *c, const rl_norm_row *r);
 
 /* stat [3][n], n channels: mean and biased variance, from `moments`, the batch (x: rows of n, ld apart) or the running
 ** tensors, then 1 / sqrt(variance + eps). 0, 1 and 1 where norm is off. */

@@ -5,13 +5,12 @@
 #include "base/status.h"
 #include "kernels/conv.h"
 #include "kernels/kernels.h"
+#include "rungs.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static uint64_t draws;
 static double draw(void) { return rl_normal(21, RL_STREAM_USER, 0, 0, draws++); }
@@ -387,22 +386,6 @@ static int try_all(void) {
 }
 
 int main(void) {
-  static const char *const rung[] = {"scalar", "avx2", "avx512"};
-  int bad = 0;
-  for (int r = 0; r < 3; r++) {
-    fflush(stdout);
-    pid_t child = fork(); /* a rung is chosen once per process */
-    if (child == 0) {
-      setenv("RILLE_ISA", rung[r], 1);
-      setenv("RILLE_WINOGRAD", "0", 1); /* winograd_check has its own bounds: not by each element's terms */
-      int wrong = try_all();
-      printf("conv on %s: %d wrong\n", rl_isa_name(), wrong);
-      fflush(stdout);
-      _exit(wrong != 0);
-    }
-    int status = 1;
-    waitpid(child, &status, 0);
-    bad += status != 0;
-  }
-  return bad != 0;
+  setenv("RILLE_WINOGRAD", "0", 1); /* winograd_check has its own bounds: not by each element's terms */
+  return on_every_rung("conv", try_all);
 }

@@ -5,13 +5,12 @@
 #include "base/status.h"
 #include "kernels/kernels.h"
 #include "kernels/winograd.h"
+#include "rungs.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define COTANGENTS 3 /* the second is not wanted */
 #define OUTPUTS    16
@@ -374,22 +373,4 @@ static int try_all(void) {
   return bad;
 }
 
-int main(void) {
-  static const char *const rung[] = {"scalar", "avx2", "avx512"};
-  int bad = 0;
-  for (int r = 0; r < 3; r++) {
-    fflush(stdout);
-    pid_t child = fork(); /* a rung is chosen once per process */
-    if (child == 0) {
-      setenv("RILLE_ISA", rung[r], 1);
-      int wrong = try_all();
-      printf("winograd on %s: %d wrong\n", rl_isa_name(), wrong);
-      fflush(stdout);
-      _exit(wrong != 0);
-    }
-    int status = 1;
-    waitpid(child, &status, 0);
-    bad += status != 0;
-  }
-  return bad != 0;
-}
+int main(void) { return on_every_rung("winograd", try_all); }

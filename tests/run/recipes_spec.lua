@@ -38,7 +38,7 @@ describe("recipes of the cooperative family", function()
   end)
   it("says which words an option takes", function()
     for name, set in pairs { cooperative_baselines = "net=unet", cooperative_ablation = "without=sse" } do
-      assert.error_matches(function() every_stage(name, dir, { set }) end, " is ")
+      assert.error_matches(function() every_stage(name, dir, { set }) end, " is one of ")
     end
   end)
 end)
