@@ -41,12 +41,13 @@ static const char **check_words(lua_State *L, int i, int *n) { /* nil, or a list
   return words;
 }
 
-static int set_open(lua_State *L) { /* dir, classes or nil, leave_out or nil -> set */
+static int set_open(lua_State *L) { /* dir; classes, leave_out, merge or nil -> set */
   const char *dir = luaL_checkstring(L, 1);
   rl_manifest_options o = {0};
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   o.classes = check_words(L, 2, &o.n_classes);
   o.leave_out = check_words(L, 3, &o.n_leave_out);
+  o.merge = check_words(L, 4, &o.n_merge);
   rl_manifest **m = lua_newuserdatauv(L, sizeof *m, 0);
   *m = NULL;
   luaL_setmetatable(L, SET_META);
@@ -181,6 +182,17 @@ static rl_gaze_weight check_gaze(lua_State *L) {
   return (rl_gaze_weight)at;
 }
 
+static const uint8_t *check_rows(lua_State *L, const rl_manifest *m) { /* a list of rows from 1; nil: all */
+  if (lua_getfield(L, 2, "rows") == LUA_TNIL) return NULL;
+  luaL_checktype(L, -1, LUA_TTABLE);
+  uint8_t *only = lua_newuserdatauv(L, (size_t)m->rows, 0);
+  memset(only, 0, (size_t)m->rows);
+  for (lua_Integer i = 1; lua_geti(L, -2, i) != LUA_TNIL; i++, lua_pop(L, 1))
+    only[rl_check_position(L, -1, m->rows, "loader: rows: row")] = 1;
+  lua_pop(L, 1); /* the bytes stay on the stack, in sight of the collector */
+  return only;
+}
+
 /* set, options complete and flat (lua/rille/data/loader.lua), fixations or nil -> loader */
 static int loader_open(lua_State *L) {
   const rl_manifest *m = rl_check_set(L, 1);
@@ -189,6 +201,7 @@ static int loader_open(lua_State *L) {
   const rl_fixations *fixations = lua_isnil(L, 3) ? NULL : rl_check_fixations(L, 3);
   lua_getfield(L, 2, "split");
   rl_loader_options o = {.split = check_split(L, 4),
+                         .only = check_rows(L, m),
                          .batch = integer(L, "batch"),
                          .height = integer(L, "height"),
                          .width = integer(L, "width"),

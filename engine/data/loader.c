@@ -353,11 +353,13 @@ static rl_status choose_rows(rl_loader *l) {
   for (int i = 0; i < l->m->rows; i++) {
     const rl_row *r = &l->m->row[i];
     if (l->o.split != RL_SPLIT_NONE && r->split != l->o.split) continue;
+    if (l->o.only != NULL && !l->o.only[i]) continue;
     l->rows[l->n++] = i;
     l->masks = l->masks || r->mask[0] != '\0';
     maps = maps || has_map(l, i);
   }
   if (maps) l->maps = l->o.gaze == RL_GAZE_NONE ? 1 : rl_gaze_maps(l->o.gaze);
+  l->o.only = NULL;
   if (l->n > 0) return RL_OK;
   return rl_fail(RL_EARG, "loader: no row of \"%s\" is in split \"%s\"; fill the manifest's column split",
                  l->m->dir, rl_split_name(l->o.split));

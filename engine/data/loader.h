@@ -11,7 +11,8 @@
 #define RL_LOADER_THREADS_MAX 16
 
 typedef struct rl_loader_options {
-  int split; /* RL_SPLIT_NONE: all rows */
+  int split;           /* RL_SPLIT_NONE: all rows */
+  const uint8_t *only; /* per row of the manifest, 1: one of them; NULL: all. Read by rl_loader_open alone */
   int batch, height, width, channels;
   bool shuffle, drop_last; /* drop_last: no smaller batch at the end of an epoch */
   bool balance;  /* each class equally often; an epoch is as long as without, and shuffled. Rows without label

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define MANIFEST_MAX ((size_t)1 << 30)
+#define RL_MERGE_MAX 500
 
 enum { FILE_, LABEL, SPLIT, MASK, SALIENCY, GROUP, KNOWN };
 static const char *const known[KNOWN] = {"file", "label", "split", "mask", "saliency", "group"};
@@ -34,7 +35,8 @@ typedef struct reader {
   rl_csv csv;
   rl_bytes file;
   const rl_manifest_options *options;
-  int at[KNOWN]; /* column of each known one, -1 */
+  int at[KNOWN];             /* column of each known one, -1 */
+  bool merged[RL_MERGE_MAX]; /* which labels of options->merge were met */
   char path[PATH_MAX], shown[RL_NAMEBUF + 2];
   char root[PATH_MAX], last_dir[PATH_MAX];
 } reader;
@@ -111,6 +113,8 @@ static rl_status read_header(reader *r) {
   }
   r->m->columns = r->csv.fields;
   RL_TRY(check_names(r));
+  if (r->options != NULL && r->options->n_merge > 2 * RL_MERGE_MAX)
+    return rl_fail(RL_EARG, "manifest: merge names more than %d labels", RL_MERGE_MAX);
   if (r->at[FILE_] >= 0) return RL_OK;
   return rl_fail(RL_EFORMAT,
                  "manifest: %s:%d:1: column \"file\" is missing; the first line names the columns", r->shown,
@@ -155,13 +159,40 @@ static bool left_out(const reader *r) {
   return false;
 }
 
+static const char *merged(reader *r, const char *label) { /* the label's new name, or itself */
+  const rl_manifest_options *o = r->options;
+  for (int i = 0; o != NULL && i + 1 < o->n_merge; i += 2)
+    if (strcmp(o->merge[i], label) == 0) {
+      r->merged[i / 2] = true;
+      return o->merge[i + 1];
+    }
+  return label;
+}
+
+static rl_status check_merged(const reader *r) { /* a misspelt label would stay a class of its own */
+  const rl_manifest_options *o = r->options;
+  for (int i = 0; o != NULL && i + 1 < o->n_merge; i += 2)
+    if (!r->merged[i / 2])
+      return rl_fail(RL_EARG, "manifest: %s: merge: no row is labelled \"%s\"; correct the name", r->shown,
+                     o->merge[i]);
+  return RL_OK;
+}
+
+static rl_status keep_row(reader *r) {
+  for (int i = 0; i < r->csv.fields; i++) {
+    const char *text = r->csv.field[i].text;
+    RL_TRY(keep(r, i == r->at[LABEL] ? merged(r, text) : text));
+  }
+  return RL_OK;
+}
+
 static rl_status read_rows(reader *r) {
   for (bool more = true;;) {
     RL_TRY(rl_csv_next(&r->csv, &more));
-    if (!more) return RL_OK;
+    if (!more) return check_merged(r);
     RL_TRY(check_row(r));
     if (left_out(r)) continue;
-    for (int i = 0; i < r->csv.fields; i++) RL_TRY(keep(r, r->csv.field[i].text));
+    RL_TRY(keep_row(r));
     RL_TRY(rl_bytes_put(&r->m->memory->lines, &r->csv.row_line, sizeof(int)));
     if (++r->m->rows >= INT_MAX / RL_CSV_FIELDS_MAX)
       return rl_fail(RL_EFORMAT, "manifest: %s: too many rows", r->shown);

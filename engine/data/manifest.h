@@ -28,6 +28,8 @@ typedef struct rl_manifest_options {
   int n_classes;
   const char *const *leave_out; /* labels whose rows are dropped */
   int n_leave_out;
+  const char *const *merge; /* label, its new name, label, its new name ...: classes that are taken as one */
+  int n_merge;              /* texts, twice as many as labels */
 } rl_manifest_options;
 
 /* Messages: `manifest: "DIR/manifest.csv":LINE:COLUMN: what; what to do`. Checks every path. */

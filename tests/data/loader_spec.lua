@@ -52,6 +52,15 @@ describe("loader", function()
     assert.equal(3, #l)
   end)
 
+  it("keeps to the rows it is given, of its split", function()
+    local l <close> = loader { rows = { 3, 5, 7, 12 }, batch = 8 }
+    local rows = l:next().index:tolist()
+    table.sort(rows)
+    assert.same({ 3, 5, 7 }, rows) -- row 12 is in val
+    assert.equal(3, l.samples)
+    assert.error_matches(function() loader { rows = { 12 } } end, "no row of")
+    assert.error_matches(function() loader { rows = { 99 } } end, "loader: rows: row")
+  end)
   it("gives the same bytes for 0, 1 and 3 threads, with and without its cache", function()
     local want = {}
     for _, o in ipairs { { threads = 0 }, { threads = 1 }, { threads = 3 }, { threads = 3, cache = 0 } } do

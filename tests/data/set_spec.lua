@@ -39,6 +39,17 @@ describe("data set", function()
       'unknown option "clases"; did you mean "classes"?')
   end)
 
+  it("takes several labels as one on request", function()
+    local text = "file,label,split\nimg/a.png,x,train\nimg/b.png,y,train\nimg/c.png,z,test\n"
+    local set = open(text, { merge = { w = { "x", "z" } } })
+    assert.same({ "w", "y" }, set.classes)
+    assert.equal("w", set:row(3).label)
+    assert.same({ 1, 1, w = 1, y = 1 }, set:class_counts "train")
+    assert.error_matches(function() open(text, { merge = { w = { "x", "q" } } }) end,
+      'merge: no row is labelled "q"; correct the name')
+    assert.error_matches(function() open(text, { merge = { "x" } }) end, "merge is a table { NEW =")
+  end)
+
   it("reads a folder without a manifest, in order of names", function()
     local set = rl.data.open(dir .. "/img")
     assert.equal(3, set.n)

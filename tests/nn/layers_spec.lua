@@ -65,6 +65,20 @@ describe("layers", function()
     assert.is_close(1, y:mean():item(), 0.05) -- 3.5 standard errors
     assert.equal(x, m:eval()(x))
   end)
+  it("LeakyReLU keeps its slope, which is no parameter, in either dtype", function()
+    local m = nn.LeakyReLU(0.2)
+    assert.equal(0, #m:named_state())
+    for _, dtype in ipairs { "f32", "f64" } do
+      assert.is_close({ -0.4, 3 }, m(rl.tensor({ -2, 3 }, { dtype = dtype })), 1e-7)
+    end
+    local chain = filled(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), m, nn.Conv2d(3, 1, 1)):to("f64"))
+    local x, fused = wave(3, { 2, 2, 5, 5 }), nn.fused
+    local y = chain(x)
+    fused.off = true
+    local plain = chain(x)
+    fused.off = false
+    assert.is_close(plain, y, 1e-12)
+  end)
   it("PReLU has one slope or one per channel, PixelShuffle makes channels pixels", function()
     local x = rl.tensor { { { { -2, 3 } }, { { 4, -1 } } } } -- 1 x 2 x 1 x 2
     assert.is_close({ -0.5, 3, 4, -0.25 }, nn.PReLU()(x):flatten(1, -1))

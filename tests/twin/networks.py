@@ -38,9 +38,10 @@ def show(name, m, x, seed, statistics):
     print(name, [code(y), gradients(m), code(m.state_dict()[statistics])])
 
 
-x = wave(7, (2, 3, 32, 32), 1, 0.5)
-show("basic", filled(ResNet((1, 1, 2, 1), 1, classes=3)), x, 3, "layer3.1.bn2.running_var")
-show("bottleneck", filled(ResNet((1, 1, 1, 1), 4, classes=3)), x, 3, "layer2.0.downsample.1.running_var")
-for u in (1, 2):
-    m = filled(SRResNet(u, 8, 2))
-    show(f"sr x{u}", m, wave(7, (2, 3, 12, 10), 0.3, 0.5), 3, "block3.bn2.running_var")
+if __name__ == "__main__":
+    x = wave(7, (2, 3, 32, 32), 1, 0.5)
+    show("basic", filled(ResNet((1, 1, 2, 1), 1, classes=3)), x, 3, "layer3.1.bn2.running_var")
+    show("bottleneck", filled(ResNet((1, 1, 1, 1), 4, classes=3)), x, 3, "layer2.0.downsample.1.running_var")
+    for u in (1, 2):
+        m = filled(SRResNet(u, 8, 2))
+        show(f"sr x{u}", m, wave(7, (2, 3, 12, 10), 0.3, 0.5), 3, "block3.bn2.running_var")

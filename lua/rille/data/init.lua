@@ -11,13 +11,13 @@ local data = {}
 ---
 ---Raises: `manifest: "DIR/manifest.csv":LINE:COLUMN: ...` for whatever is wrong.
 ---@param dir string
----@param opts? { classes: string[], leave_out: string[], saliency: string, sigma: number } classes in order
----  (default: the sorted labels of train); leave_out: labels whose rows are dropped; saliency, sigma: the
----  loaders' defaults
+---@param opts? table classes: string[] in order (default: the sorted labels of train); leave_out: string[],
+---  labels whose rows are dropped; merge: { NEW = { "old", "older" } }, labels that are taken as one;
+---  saliency, sigma: the loaders' defaults
 ---@return rille.Set
 function data.open(dir, opts)
-  opts = check.options("data.open", opts, { classes = false, leave_out = false, saliency = false,
-    sigma = false })
+  opts = check.options("data.open", opts, { classes = false, leave_out = false, merge = false,
+    saliency = false, sigma = false })
   if opts.saliency then check.word("data.open", "saliency", opts.saliency, Loader.SALIENCY) end
   return Set.new(dir, opts)
 end

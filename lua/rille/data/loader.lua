@@ -17,6 +17,7 @@ Loader.__index = Loader
 
 local DEFAULTS = {
   split = false,     -- "train", "val", "test"; none: all rows
+  rows = false,      -- a list of the set's rows: of the split, only these
   batch = 16,
   size = 128,        -- pixels, or { height, width }
   channels = 1,      -- 3: grey is repeated; 1: colour is averaged
@@ -65,7 +66,8 @@ function Loader.new(set, opts)
   check.word("data.loader", "saliency", saliency, Loader.SALIENCY)
   local height, width = pair(o.size)
   local flat = {
-    split = o.split or nil, batch = o.batch, height = height, width = width, channels = o.channels,
+    split = o.split or nil, rows = o.rows or nil, batch = o.batch,
+    height = height, width = width, channels = o.channels,
     shuffle = o.shuffle, drop_last = o.drop_last, skip_bad = o.on_bad == "skip", threads = o.threads,
     seed = o.seed, cache = o.cache or 0, mean = triple("mean", o.mean), std = triple("std", o.std),
     balance = o.balance, saliency = saliency, sigma = o.sigma or set.sigma or 0,

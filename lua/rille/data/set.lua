@@ -12,8 +12,25 @@ local raise = require "rille.data.raise"
 local Set = {}
 Set.__index = Set
 
+-- { NEW = { "old", "older" } } as old, NEW, older, NEW.
+local function pairs_of(merge)
+  if not merge then return nil end
+  local list = {}
+  for to, labels in pairs(merge) do
+    if type(to) ~= "string" or type(labels) ~= "table" then
+      error('data.open: merge is a table { NEW = { "old", "older" } } of labels that are taken as one', 4)
+    end
+    for _, label in ipairs(labels) do
+      list[#list + 1] = label
+      list[#list + 1] = to
+    end
+  end
+  return list
+end
+
 function Set.new(dir, opts)
-  local manifest = raise.at(3, core.open, dir, opts.classes or nil, opts.leave_out or nil)
+  local manifest = raise.at(3, core.open, dir, opts.classes or nil, opts.leave_out or nil,
+    pairs_of(opts.merge))
   local info = manifest:info()
   return setmetatable({ dir = dir, manifest = manifest, classes = info.classes, columns = info.columns,
     n = info.rows, saliency = opts.saliency or nil, sigma = opts.sigma or nil,

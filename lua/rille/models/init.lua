@@ -6,6 +6,7 @@ local files = {
   SRResNet = "sr_resnet",
   ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head",
   FusionClassifier = "fusion",
+  APPAUNet = "appau_net", MaskDiscriminator = "mask_discriminator",
   MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
 }
 

@@ -97,7 +97,7 @@ local function activate(v, act)
   if act == "relu" or kind_of(act) == "relu" then
     v.act = "relu"
   elseif kind_of(act) == "prelu" then
-    v.act, v.slope = "prelu", act.weight
+    v.act, v.slope = "prelu", act:slope_for(v.x.dtype)
   else
     return raw(act(fused.value(v)))
   end
@@ -106,7 +106,7 @@ end
 
 ---Apply an activation.
 ---@param v table|rille.Tensor
----@param act string|rille.Module "relu", or a ReLU or PReLU
+---@param act string|rille.Module "relu", or a ReLU, PReLU or LeakyReLU
 ---@return table v
 function fused.act(v, act)
   local plain = not is_lazy(v) or v.act ~= "none" or v.up ~= 1 or v.skip
@@ -116,7 +116,7 @@ end
 ---Normalise, and apply an activation.
 ---@param v table|rille.Tensor N x C x H x W
 ---@param norm rille.BatchNorm2d
----@param act? string|rille.Module "relu", or a ReLU or PReLU
+---@param act? string|rille.Module "relu", or a ReLU, PReLU or LeakyReLU
 ---@return table v
 function fused.norm(v, norm, act)
   v = untouched(v)
@@ -151,7 +151,7 @@ end
 ---@param m rille.Conv2d
 ---@param v table|rille.Tensor
 ---@param norm? rille.BatchNorm2d
----@param act? string|rille.Module "relu", or a ReLU or PReLU
+---@param act? string|rille.Module "relu", or a ReLU, PReLU or LeakyReLU
 ---@return table v
 function fused.conv(m, v, norm, act)
   local want = asks_moments(norm)

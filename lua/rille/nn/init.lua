@@ -4,7 +4,7 @@ local layers = {
   Conv2d = "conv", Linear = "linear", BatchNorm2d = "batchnorm", BatchNorm1d = "batchnorm",
   Dropout = "dropout",
   MaxPool2d = "pooling", AvgPool2d = "pooling", AdaptiveAvgPool2d = "pooling", Upsample = "upsample",
-  PReLU = "prelu", PixelShuffle = "pixel_shuffle",
+  PReLU = "prelu", LeakyReLU = "leaky_relu", PixelShuffle = "pixel_shuffle",
   ReLU = "pointwise", Sigmoid = "pointwise", Tanh = "pointwise", Identity = "pointwise", Flatten = "flatten",
   Sequential = "containers", ModuleList = "containers", ModuleDict = "containers", SE = "se",
 }

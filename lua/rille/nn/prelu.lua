@@ -19,6 +19,9 @@ end
 
 function PReLU:forward(x) return core.prelu(x, self.weight) end
 
+-- What rl.prelu takes as its weight, here and in chains.
+function PReLU:slope_for() return self.weight end
+
 function PReLU:describe() return tostring(self.weight:numel()) end
 
 PReLU.keeps_nothing, PReLU.fusable = true, "prelu"

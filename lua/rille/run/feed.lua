@@ -4,12 +4,14 @@ local core = require "rille.core"
 local files = require "rille.util.files"
 local paths = require "rille.run.paths"
 local rl = require "rille"
+local shares = require "rille.data.shares"
+local Streams = require "rille.run.streams"
 
 local Feed = {}
 Feed.__index = Feed
 
-local FIELDS = { "augment", "balance", "classes", "dir", "drop_last", "fixations", "leave_out", "mean",
-  "on_bad", "phantom", "saliency", "sigma", "std", "threads" }
+local FIELDS = { "augment", "balance", "classes", "dir", "drop_last", "fixations", "labelled",
+  "leave_out", "mean", "merge", "on_bad", "phantom", "saliency", "sigma", "std", "streams", "threads" }
 local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
 
 local function check(recipe)
@@ -55,6 +57,25 @@ local function phantom(recipe, o)
   return dir
 end
 
+-- The rows of train that the main stream has, where not all of them, and the streams beside it.
+local function divide(self)
+  local d, labelled, others = self.data, nil, {}
+  if d.labelled then
+    labelled, others = shares(self.set, d.labelled, self.seed)
+  elseif d.streams then
+    labelled, others = shares(self.set, { share = 1 }, self.seed) -- rows without any label are the others
+  end
+  if not labelled then return end
+  self.rows, self.counts.train, self.counts.unlabelled = labelled, #labelled, #others
+  if d.streams then
+    self.streams = Streams.new(d.streams, { labelled = labelled, unlabelled = others, seed = self.seed,
+      open = function(o)
+        o.split, o.shuffle = "train", true
+        return rl.data.loader(self.set, self:loader_options(o))
+      end })
+  end
+end
+
 ---Open the data of a recipe.
 ---@param recipe table
 ---@param o { dir: string?, out: string, seed: integer, say: fun(text: string) }
@@ -67,14 +88,15 @@ function Feed.open(recipe, o)
   self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
   self.dir = dir or phantom(recipe, o)
   local d = recipe.data
-  self.set = rl.data.open(self.dir, { classes = d.classes, leave_out = d.leave_out, saliency = d.saliency,
-    sigma = d.sigma })
+  self.set = rl.data.open(self.dir, { classes = d.classes, leave_out = d.leave_out, merge = d.merge,
+    saliency = d.saliency, sigma = d.sigma })
   self.classes = self.set.classes
   for _, split in ipairs { "train", "val", "test" } do self.counts[split] = self.set:count(split) end
   if self.counts.train == 0 then
     local cure = "the column split of manifest.csv must say train, val or test"
     error(('data: "%s" has no rows to train on; %s'):format(self.dir, cure), 0)
   end
+  divide(self)
   return self
 end
 
@@ -84,18 +106,24 @@ function Feed:augments()
   return a ~= nil and a ~= false and next(a) ~= nil
 end
 
+-- What rl.data.loader is given, for options of a kind of batches.
+function Feed:loader_options(o)
+  local d = self.data
+  return { split = o.split, rows = o.rows, batch = o.batch, size = o.size or self.options.size,
+    channels = o.channels or self.options.channels, shuffle = o.shuffle or false, augment = o.augment,
+    seed = o.seed or self.seed, threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
+    drop_last = o.drop_last or false, balance = o.balance or false, fixations = d.fixations }
+end
+
 local function loader(self, split, o)
   local key = ("%s %d %s %s %s"):format(split, o.batch, tostring(o.shuffle), tostring(o.augment),
     tostring(o.size))
   if not self.loaders[key] then
     local d = self.data
-    self.loaders[key] = rl.data.loader(self.set,
-      { split = split, batch = o.batch, size = o.size or self.options.size,
-      channels = o.channels or self.options.channels, shuffle = o.shuffle or false,
-      augment = o.augment and d.augment or nil, seed = self.seed,
-      threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
-      drop_last = o.shuffle and d.drop_last or false, balance = o.shuffle and d.balance or false,
-      fixations = d.fixations })
+    self.loaders[key] = rl.data.loader(self.set, self:loader_options {
+      split = split, rows = split == "train" and self.rows or nil, batch = o.batch, size = o.size,
+      channels = o.channels, shuffle = o.shuffle, augment = o.augment and d.augment or nil,
+      drop_last = o.shuffle and d.drop_last, balance = o.shuffle and d.balance })
   end
   return self.loaders[key]
 end
@@ -106,14 +134,20 @@ end
 ---@return fun(): table? iterator of batches; each has `cursor`, where to go on behind it
 function Feed:batches(split, o)
   local l = loader(self, split, { batch = o.batch, shuffle = true, augment = o.augment })
-  local epoch = (o.stage - 1) * EPOCHS_PER_STAGE + o.epoch
+  local first, at = (o.stage - 1) * EPOCHS_PER_STAGE, o.cursor
+  local epoch, before = first + o.epoch, (o.epoch - 1) * self:steps(split, o.batch)
   l:restore { epoch = epoch, index = o.cursor }
   local next_batch = l:epoch(epoch)
   return function()
     local batch = next_batch(l)
     if not batch then return nil end
     batch.split = split
+    if self.streams then
+      self.streams:add(batch, { first = first + 1, step = before + at // o.batch,
+        augment = o.augment and self.data.augment or nil })
+    end
     local now = l:state()
+    at = now.index
     batch.cursor, batch.is_last = now.index, now.epoch ~= epoch or now.index >= l.samples
     return batch
   end

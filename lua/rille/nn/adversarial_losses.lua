@@ -1,0 +1,59 @@
+-- Losses of a discriminator with one class more than there are, the last one "this is made": the
+-- semi-supervised game of "Improved Techniques for Training GANs", arXiv:1606.03498, section 5. All take
+-- logits N x (K + 1), Q = softmax of them, and give the mean over the rows that count; without any, 0.
+
+local core = require "rille.core"
+local check = require "rille.util.check"
+local mean_of = require "rille.nn.mean_where"
+
+local losses = {}
+
+-- ln(1 - Q(last)) per row, without a difference that cancels.
+local function log_real(who, logits)
+  local shape = logits.shape
+  if #shape ~= 2 or shape[2] < 2 then
+    error(("%s: the logits are %s; they must be N x (classes + 1)"):format(who, check.shape_text(shape)), 3)
+  end
+  local first = logits:narrow(2, 1, shape[2] - 1)
+  return core.log_softmax(logits, -1):select(2, 1) - core.log_softmax(first, -1):select(2, 1)
+end
+
+---Real pairs: -ln Q(label); where the label is 0 (unknown), -ln(1 - Q(made)).
+---@param logits rille.Tensor
+---@param label rille.Tensor N (i64), 0 to K
+---@param has? rille.Tensor N (bool) which rows count
+---@return rille.Tensor scalar
+function losses.real_loss(logits, label, has)
+  local known, unknown = label:gt(0), log_real("real_loss", logits)
+  local index = label:maximum(core.ones(label.shape, { dtype = "i64" })):unsqueeze(2)
+  local named = core.log_softmax(logits, -1):gather(index, 2):squeeze(2)
+  return mean_of(-core.where(known, named, unknown), has)
+end
+
+---Made pairs, as the discriminator sees them: -ln Q(made).
+---@param logits rille.Tensor
+---@return rille.Tensor scalar
+function losses.fake_loss(logits)
+  return -core.log_softmax(logits, -1):select(2, logits.shape[2]):mean()
+end
+
+---Made pairs, as their maker wants them seen: -ln(1 - Q(made)).
+---@param logits rille.Tensor
+---@return rille.Tensor scalar
+function losses.fool_loss(logits) return -log_real("fool_loss", logits):mean() end
+
+---The class of made pairs, given that they were real: -ln(Q(label) / (1 - Q(made))), over rows of `has` with
+---a label.
+---@param logits rille.Tensor
+---@param label rille.Tensor N (i64), 0 to K; 0: unknown
+---@param has? rille.Tensor N (bool) which rows count
+---@return rille.Tensor scalar
+function losses.class_loss(logits, label, has)
+  local known = label:gt(0)
+  local index = label:maximum(core.ones(label.shape, { dtype = "i64" })):unsqueeze(2)
+  local first = logits:narrow(2, 1, logits.shape[2] - 1)
+  return mean_of(-core.log_softmax(first, -1):gather(index, 2):squeeze(2),
+    has and known:logical_and(has) or known)
+end
+
+return losses
