@@ -21,6 +21,10 @@
 #define ROUND_BYTES                                                                                          \
   ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
 #define ROUND_TILES 112 /* but at least so many tiles */
+#define OWN_TILES   28  /* between two touches of sums of a worker's own, */
+#define OWN_PAIRS   8   /* which are of at most so many pairs of a panel and a group (74 KiB each), */
+#define OWN_PARTS   8   /* of so many parts of the tiles, */
+#define PART_TILES  64  /* each of at least so many */
 
 static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -58,6 +62,8 @@ typedef struct job {
   const double *beta;
   float *d, *du;
   int64_t t0, t1, groups; /* this round's tiles; groups of output channels */
+  int64_t rounds;
+  int64_t parts, part; /* of sums of a worker's own; floats of one */
   bool first, last;
 } job;
 
@@ -367,8 +373,41 @@ rl_status rl_winograd_back_data(const rl_conv *s, int count, const void *const *
   return j.outer.parts == 0 ? RL_OK : run(&j, summed, sums_finish, NULL);
 }
 
-/* ---- the gradient to the weight: rounds of tiles. In each, all transforms, then all products; a unit of products is one
-** group of output channels of one cotangent and one panel of inputs. No sum is private to a worker. */
+/* ---- the gradient to the weight, in one of two orders. With few pairs of an input panel and a group of 16 outputs a worker takes a
+** part of the tiles, transforms some, and multiplies them into sums of its own, all of it in its L2; the parts are added at
+** the end. With many, in rounds: all transforms of some tiles, then all products; a unit of products is one panel and
+** two groups of one cotangent. */
+
+static void read_input(const job *j, int64_t t0, int64_t t1, float *v) {
+  rl_wino_store at = {v, j->of_v, j->panel, F * j->of_v, j->group};
+  read_tiles(j, 0, t0, t1, at, 0, 1);
+}
+
+static void read_cotangent(const job *j, int64_t source, int64_t t0, int64_t t1, float *d) {
+  rl_wino_store at = {d, j->of_d, j->group, 2 * F * j->of_d, F * j->of_d};
+  rl_wino_read r = {.grid = &j->grid, .t0 = t0, .t1 = t1, .to = at, .g1 = j->groups};
+  r.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
+  j->k->wino_read_dy(&r);
+}
+
+static rl_wino_outer products(const job *j, int64_t panel, int64_t panels) {
+  rl_wino_outer o = {
+      .v_frequency = j->of_v, .d_frequency = j->of_d, .u_frequency = j->of_m, .panels = panels};
+  o.vectors = vectors(j, panel + panels - 1, &j->inner);
+  return o;
+}
+
+/* dU of one panel and group to the weight's gradient. */
+static void fold(const job *j, int64_t source, int64_t group, int64_t panel, const float *u) {
+  rl_wino_fold f = {.u = u, .inner = &j->inner, .cin = j->s->cin, .c0 = group * j->group, .panel = panel};
+  f.u_frequency = j->of_m;
+  f.count = least(j->group, j->s->cout - f.c0);
+  f.dweight = j->dweight[source];
+  f.beta = j->beta[source];
+  f.parts = j->parts;
+  f.part = j->part;
+  j->k->wino_fold(&f);
+}
 
 /* Tiles of this round: the input's (source -1), or one cotangent's. */
 static void round_body(void *ctx, int64_t block, int worker) {
@@ -376,52 +415,95 @@ static void round_body(void *ctx, int64_t block, int worker) {
   int64_t run = block % j->runs, source = block / j->runs - 1, tiles = j->t1 - j->t0;
   int64_t r0 = tiles * run / j->runs, r1 = tiles * (run + 1) / j->runs;
   (void)worker;
-  if (source < 0) {
-    rl_wino_store at = {j->v + r0 * j->panel, j->of_v, j->panel, F * j->of_v, j->group};
-    read_tiles(j, 0, j->t0 + r0, j->t0 + r1, at, 0, 1);
-  } else if (j->dweight[source] != NULL) {
-    rl_wino_store at = {j->d + r0 * j->group, j->of_d, j->group, 2 * F * j->of_d, F * j->of_d};
-    rl_wino_read r = {
-        .grid = &j->grid, .t0 = j->t0 + r0, .t1 = j->t0 + r1, .group = source * j->groups, .to = at};
-    r.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
-    r.g1 = j->groups;
-    j->k->wino_read_dy(&r);
-  }
+  if (source < 0)
+    read_input(j, j->t0 + r0, j->t0 + r1, j->v + r0 * j->panel);
+  else if (j->dweight[source] != NULL)
+    read_cotangent(j, source, j->t0 + r0, j->t0 + r1,
+                   j->d + source * j->groups * F * j->of_d + r0 * j->group);
 }
+
+#define UNIT_GROUPS 2
 
 static void unit_body(void *ctx, int64_t unit, int worker) {
   const job *j = ctx;
-  int64_t all = j->sources * j->groups, panel = unit / all, at = unit % all, source = at / j->groups;
+  int64_t pairs = (j->groups + UNIT_GROUPS - 1) / UNIT_GROUPS, panel = unit / (j->sources * pairs),
+          source = unit / pairs % j->sources, g0 = unit % pairs * UNIT_GROUPS,
+          g1 = least(g0 + UNIT_GROUPS, j->groups);
   if (j->dweight[source] == NULL) return;
-  float *u = j->first && j->last ? j->scratch + worker * j->scratch_floats : j->du + unit * j->scratch_floats;
-  rl_wino_outer o = {.u = u, .v_frequency = j->of_v, .d_frequency = j->of_d, .tiles = j->t1 - j->t0};
-  o.u_frequency = j->of_m;
+  float *u = j->first && j->last ? j->scratch + worker * j->scratch_floats
+                                 : j->du + unit * UNIT_GROUPS * F * j->of_m;
+  rl_wino_outer o = products(j, panel, 1);
+  o.tiles = j->t1 - j->t0;
+  o.u = u;
   o.v = j->v + panel * F * j->of_v;
-  o.d = j->d + at * F * j->of_d;
-  o.vectors = vectors(j, panel, &j->inner);
+  o.d = j->d + (source * j->groups + g0) * F * j->of_d;
+  o.groups = g1 - g0;
   o.add = !j->first;
   j->k->wino_outer(&o);
-  if (!j->last) return;
-  rl_wino_fold f = {
-      .u = u, .inner = &j->inner, .cin = j->s->cin, .c0 = at % j->groups * j->group, .panel = panel};
-  f.u_frequency = j->of_m;
-  f.count = least(j->group, j->s->cout - f.c0);
-  f.dweight = j->dweight[source];
-  f.beta = j->beta[source];
-  j->k->wino_fold(&f);
+  for (int64_t g = g0; g < g1 && j->last; g++) fold(j, source, g, panel, u + (g - g0) * F * j->of_m);
 }
 
-static rl_status rounds(job *j, int64_t count) {
-  for (int64_t r = 0; r < count; r++) {
-    j->t0 = j->each * r / count;
-    j->t1 = j->each * (r + 1) / count;
+static rl_status in_rounds(job *j) {
+  for (int64_t r = 0; r < j->rounds; r++) {
+    j->t0 = j->each * r / j->rounds;
+    j->t1 = j->each * (r + 1) / j->rounds;
     j->first = r == 0;
-    j->last = r == count - 1;
+    j->last = r == j->rounds - 1;
     j->runs = rl_blocks(j->t1 - j->t0, BLOCK_TILES);
     RL_TRY(rl_parallel(round_body, j, j->runs * (1 + j->sources)));
-    RL_TRY(rl_parallel(unit_body, j, j->panels * j->sources * j->groups));
+    RL_TRY(rl_parallel(unit_body, j, j->panels * j->sources * rl_blocks(j->groups, UNIT_GROUPS)));
   }
   return RL_OK;
+}
+
+static void part_body(void *ctx, int64_t part, int worker) {
+  const job *j = ctx;
+  int64_t t0 = j->each * part / j->parts, tiles = j->each * (part + 1) / j->parts - t0;
+  int64_t steps = rl_blocks(tiles, OWN_TILES);
+  float *v = j->scratch + worker * j->scratch_floats, *d = v + F * j->panels * j->of_v;
+  rl_wino_outer o = products(j, 0, j->panels);
+  o.v = v;
+  o.d = d;
+  o.groups = j->groups;
+  for (int64_t s = 0; s < steps; s++) {
+    int64_t a = t0 + tiles * s / steps, b = t0 + tiles * (s + 1) / steps;
+    o.tiles = b - a;
+    o.add = s > 0;
+    read_input(j, a, b, v);
+    for (int64_t source = 0; source < j->sources; source++) {
+      if (j->dweight[source] == NULL) continue;
+      read_cotangent(j, source, a, b, d);
+      o.u = j->du + part * j->part + source * j->groups * j->panels * F * j->of_m;
+      j->k->wino_outer(&o);
+    }
+  }
+}
+
+static void fold_body(void *ctx, int64_t pair, int worker) {
+  const job *j = ctx;
+  int64_t panel = pair % j->panels, group = pair / j->panels % j->groups,
+          source = pair / j->panels / j->groups;
+  if (j->dweight[source] != NULL) fold(j, source, group, panel, j->du + pair * F * j->of_m);
+  (void)worker;
+}
+
+static rl_status in_parts(job *j) {
+  RL_TRY(rl_parallel(part_body, j, j->parts));
+  return rl_parallel(fold_body, j, j->sources * j->groups * j->panels);
+}
+
+/* Rounds, or parts; and from one frequency to the next. */
+static void cut_weight(job *j) {
+  int64_t lanes = j->sources * j->groups * j->group + j->panels * j->panel;
+  int64_t round = most(ROUND_TILES, ROUND_BYTES / (F * lanes * (int64_t)sizeof(float)));
+  bool few = j->groups * j->panels <= OWN_PAIRS;
+  j->parts = few ? most(1, least(OWN_PARTS, j->each / PART_TILES)) : 1;
+  j->rounds = j->parts > 1 ? 0 : rl_blocks(j->each, round);
+  int64_t tiles = j->parts > 1 ? OWN_TILES : (j->each + j->rounds - 1) / j->rounds;
+  tiles |= 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
+  j->of_v = odd(tiles * j->panel);
+  j->of_d = odd(tiles * j->group);
+  j->of_m = odd(j->group * j->panel);
 }
 
 rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const *dy, void *const *dweight,
@@ -432,25 +514,22 @@ rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const
   input_side(&j, &j.inner);
   j.groups = (s->cout + j.group - 1) / j.group;
   j.panels = (j.inner.all + j.panel - 1) / j.panel;
-  int64_t lanes_d = count * j.groups * j.group, lanes_v = j.panels * j.panel;
-  int64_t round = most(ROUND_TILES, ROUND_BYTES / (F * (lanes_d + lanes_v) * (int64_t)sizeof(float)));
-  int64_t parts = rl_blocks(j.each, round);
-  int64_t tiles =
-      ((j.each + parts - 1) / parts) | 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
-  j.of_v = odd(tiles * j.panel);
-  j.of_d = odd(tiles * j.group);
-  j.of_m = odd(j.group * j.panel);
-  j.scratch_floats = F * j.of_m;
-  int64_t units = parts > 1 ? j.panels * count * j.groups : rl_threads_get();
-  int64_t v = F * j.panels * j.of_v, d = F * count * j.groups * j.of_d;
-  size_t bytes = (size_t)(v + d + units * j.scratch_floats) * sizeof(float);
+  cut_weight(&j);
+  bool own = j.parts > 1;
+  int64_t unit = UNIT_GROUPS * F * j.of_m, units = j.panels * count * rl_blocks(j.groups, UNIT_GROUPS);
+  int64_t v = F * j.panels * j.of_v, d = F * j.groups * j.of_d, shared = own ? 0 : v + count * d;
+  j.part = own ? count * j.groups * j.panels * F * j.of_m : 0;
+  j.scratch_floats = own ? v + d : unit;
+  int64_t sums = own ? j.parts * j.part : j.rounds > 1 ? units * unit : 0;
+  size_t bytes = (size_t)(shared + sums + rl_threads_get() * j.scratch_floats) * sizeof(float);
   void *memory = NULL;
   RL_TRY(rl_mem_alloc(&memory, bytes));
   j.v = memory;
   j.d = j.v + v;
-  j.scratch = j.du = j.d + d;
+  j.du = j.v + shared;
+  j.scratch = j.du + sums;
   rl_fpmode mode = rl_fp_enter();
-  rl_status status = rounds(&j, parts);
+  rl_status status = own ? in_parts(&j) : in_rounds(&j);
   rl_fp_leave(mode);
   rl_mem_free(memory, bytes);
   return status;
@@ -477,35 +556,25 @@ static bool able(const rl_conv *s) {
   return plain && s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
 }
 
-/* From how many tiles on it is the faster way, by class of CPU and direction; "-": any maker. Figures are GF/s of the direct
-** method's operations on two cores, Winograd against implicit GEMM. */
+/* From how many tiles on it is the faster way, by class of CPU (its kernel set) and direction. Figures are GF/s of the direct method's
+** operations on two cores, Winograd against implicit GEMM, forward, to the input, to the weight. */
 typedef struct row {
-  const char *isa, *maker;
-  int64_t tiles[3]; /* forward, gradient to the input, to the weight */
+  const char *isa;
+  int64_t tiles[3];
 } row;
 
 static const row table[] = {
-    /* Emerald Rapids, from an earlier prototype, per core: 300-410 against 140-155, weight 230-256 at 14x14, none gained
-    ** at 7x7. */
-    {"avx512", "intel", {100, 100, 100}},
     /* Zen 4. 4x128x128x64 to 64: 533 : 197, 527 : 201, 457 : 196. 2x80x64x256 to 256: 660 : 205, 648 : 212, 632 : 166.
     ** 8x28x28x128 to 32: 567 : 199, 486 : 144, 447 : 190; 8x7x7: 295 : 178, 260 : 128, 230 : 155. 1x16x16x32 to 32: 255 : 102,
-    ** 216 : 102, 255 : 89. Four tiles, 1x8x8x32 to 32: 125 : 86, 107 : 84, 158 : 60; 1x7x7x512 to 512: 95 : 46, 47 : 60,
-    ** 105 : 38. */
-    {"avx512", "-", {4, 8, 4}},
+    ** 216 : 102, 255 : 89. Four tiles, 1x8x8x32 to 32: 125 : 86, 107 : 84, 158 : 60; 1x7x7x512 to 512: 95 : 46, 47 : 60, 105 : 38.
+    ** Emerald Rapids. 2x20x16x1024 to 1024: 540 : 180, 519 : 108, 607 : 151. 8x7x7x512 to 512: 346 : 149, 345 : 131, 313 : 105;
+    ** 4x4x4: 173 : 98, 184 : 53, 117 : 30. 8x7x7x128 to 32: 78 : 58, 80 : 37, 107 : 60. */
+    {"avx512", {4, 8, 4}},
     /* Zen 4. 2x64x64x64 to 64: 612 : 221, 625 : 221, 551 : 193. 4x7x7x256 to 256: 346 : 158, 344 : 177, 365 : 114. */
-    {"avx2", "-", {8, 8, 8}},
+    {"avx2", {8, 8, 8}},
     /* Zen 4. 2x64x64x64 to 64: 210 : 74, 218 : 75, 228 : 67. 4x7x7x256 to 256: 146 : 68, 144 : 68, 146 : 42. */
-    {"scalar", "-", {8, 8, 8}},
+    {"scalar", {8, 8, 8}},
 };
-
-static bool of_maker(const char *maker) {
-#if defined(__x86_64__)
-  return maker[0] == '-' || __builtin_cpu_is("intel");
-#else
-  return maker[0] == '-';
-#endif
-}
 
 /* Fewer than 32 channels to sum over would leave the transforms' own rounding at more than 1.7 times the error of a
 ** direct sum; the weight's gradient sums over tiles. */
@@ -515,6 +584,6 @@ bool rl_winograd_fits(const rl_conv *s, rl_direction direction) {
   if (least(s->cin, s->cout) < 16 || (direction != RL_BACK_WEIGHT && inner < 32)) return false;
   int64_t tiles = s->n * ((s->oh + 3) / 4) * ((s->ow + 3) / 4);
   const row *r = table;
-  while (strcmp(r->isa, rl_isa_name()) != 0 || !of_maker(r->maker)) r++; /* scalar is always there */
+  while (strcmp(r->isa, rl_isa_name()) != 0) r++; /* scalar is always there */
   return tiles >= r->tiles[direction];
 }

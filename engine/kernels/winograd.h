@@ -101,20 +101,24 @@ typedef struct rl_wino_write {
   int64_t row; /* square; backward: as rl_conv_dx says */
 } rl_wino_write;
 
-/* dU[f][channel of the group][panel] = [dU +] sum over tiles dM[f][tile][channel] V[f][tile][panel]. */
+/* dU[f][channel of the group][panel] = [dU +] sum over tiles dM[f][tile][channel] V[f][tile][panel], for every group and panel;
+** u: [group][panel]. vectors: of the last panel in use, 1 or 2. */
 typedef struct rl_wino_outer {
   const float *v, *d;
   float *u;
-  int64_t v_frequency, d_frequency, u_frequency, tiles;
+  int64_t v_frequency, d_frequency, u_frequency; /* the next panel of v, group of d, pair of u: 36 of these further */
+  int64_t panels, groups, tiles;
   int vectors;
   bool add;
 } rl_wino_outer;
 
-/* dweight = beta dweight + Gt dU G for output channels c0..c0+count and one panel of input lanes. */
+/* dweight = beta dweight + Gt dU G for output channels c0..c0+count and one panel of input lanes; dU is the sum of `parts`, each
+** `part` floats behind the one before. */
 typedef struct rl_wino_fold {
   const float *u;
   const rl_wino_side *inner;
   int64_t u_frequency, cin, c0, count, panel;
+  int64_t parts, part;
   float *dweight;
   double beta;
 } rl_wino_fold;
