@@ -3,6 +3,7 @@ local paths = require "rille.run.paths"
 local Recipe = require "rille.run.recipe"
 local runs = require "support.runs"
 local stage = require "rille.run.stage"
+local turn = require "rille.run.turn"
 
 local TEXT = [[
 local R = {}
@@ -39,7 +40,7 @@ describe("a recipe", function()
     assert.are.same({ "none" }, r.stages[1].gate)
     assert.are.same({ epochs = 2 }, r.stages[1].ends)
     assert.are.equal("val loss", r.stages[2].select)
-    assert.are.same({ "ce", "kl" }, stage.loss_names(r.stages[2]))
+    assert.are.same({ "ce", "kl" }, turn.loss_names(r.stages[2]))
     assert.are.equal(128, r.options.size)
   end)
   it("takes presets, and --set over them, with the types of what was there", function()
@@ -81,6 +82,11 @@ describe("a recipe", function()
     { with("trains", "train"), nil, 'unknown field "train", did you mean "trains"' },
     { with("{ ce = 1 },", "{ ce = true },"), nil, "a weight is a number or a function" },
     { with("{ plateau = 3 }", "{ plateu = 3 }"), nil, 'there is no "plateu", did you mean "plateau"' },
+    { TEXT, { "stages.one.select=val dice" }, 'write watch = { segment = "name of an output" }' },
+    { TEXT, { "stages.one.select=val lose" }, 'there is no "lose", did you mean "loss"' },
+    { TEXT, { "stages.one.accumulate=0" }, "stages.one.accumulate: is a whole number from 1 on" },
+    { TEXT, { "stages.one.ema=1" }, "stages.one.ema: is the share of the average" },
+    { with("R.data", "R.after = {} R.data"), nil, "after: must be a function" },
     { with('"two"', '"one"'), nil, "stages.one: stands there twice" },
     { with("function R.forward() return {} end", ""), nil, "forward: must be a function" },
     { with("return R\n", ""), nil, "must return a table" },
@@ -138,14 +144,14 @@ describe("a stage", function()
       { step = 9, epoch = 0, since_best = 0 }))
   end)
   it("trains what its prefixes name", function()
-    assert.is_true(stage.is_trained("encoder. head.weight", "encoder.0.weight"))
-    assert.is_true(stage.is_trained("encoder. head.weight", "head.weight"))
-    assert.is_false(stage.is_trained("encoder. head.weight", "head.bias"))
-    assert.is_true(stage.is_trained("*", "anything"))
+    assert.is_true(turn.is_trained("encoder. head.weight", "encoder.0.weight"))
+    assert.is_true(turn.is_trained("encoder. head.weight", "head.weight"))
+    assert.is_false(turn.is_trained("encoder. head.weight", "head.bias"))
+    assert.is_true(turn.is_trained("*", "anything"))
   end)
   it("names the place when a function gives no number", function()
     local s = { name = "x", losses = { ce = function() return "a" end }, optimiser = {} }
-    assert.error_matches(function() stage.at(s, 1, {}) end, "stages.x.losses.ce: gave a at step 1")
+    assert.error_matches(function() turn.at(s, 1, {}) end, "stages.x.losses.ce: gave a at step 1")
   end)
 end)
 

@@ -27,7 +27,7 @@ function command.run(o)
   local out = require "rille.run.log".plain(evaluate.figures(run, split, rows))
   if o.out then
     files.make_folder(o.out)
-    evaluate.write_csv(o.out .. "/predictions.csv", rows, run.feed.classes)
+    evaluate.write_csv(o.out .. "/predictions.csv", rows, run.feed.classes, run.feed.findings)
     files.write(o.out .. "/metrics.json", json.encode(out) .. "\n")
   end
   print(o.json and json.encode(out) or ("%s, %d images: %s"):format(split, out.n, evaluate.text(out)))

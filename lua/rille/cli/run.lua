@@ -110,14 +110,14 @@ end
 -- The runs of a sweep; a value that the recipe does not take is told before the first hour is spent.
 local function plan_of(o)
   local sweep, recipe = require "rille.run.sweep", require "rille.run.recipe"
-  local build = require "rille.run.build"
+  local parts = require "rille.run.parts"
   local first, last, varied = o.seed or 1, o.seed or 1, {}
   if o.seeds then first, last = seeds_of(o.seeds) end
   for k, text in ipairs(o.vary or {}) do varied[k] = sweep.parse(text) end
   local plan = sweep.plan(varied, first, last)
   for _, one in ipairs(plan) do
     one.set = table.move(one.set, 1, #one.set, #(o.set or {}) + 1, { table.unpack(o.set or {}) })
-    build.check_gates(recipe.load(o[1], { preset = o.preset, set = one.set }).stages)
+    parts.check_gates(recipe.load(o[1], { preset = o.preset, set = one.set }).stages)
   end
   return plan
 end

@@ -26,14 +26,14 @@ local function kill_self() os.execute "kill -9 $PPID" end
 local function arm(at, kill)
   local checkpoint = require "rille.run.checkpoint"
   local save, size = checkpoint.save, 0
-  checkpoint.save = function(keeper, models, optimiser, state, ...)
+  checkpoint.save = function(keeper, tensors, state, ...)
     local is_here = state.run_step == at
     if is_here and kill == "before" then kill_self() end
     if is_here and kill == "in" then
-      for _, t in pairs(checkpoint.weights(models)) do size = size + t:numel() * 4 end
+      for _, t in pairs(tensors) do size = size + t:numel() * 4 end
       os.execute(("prlimit --pid $PPID --fsize=%d"):format(size // 2 + 1))
     end
-    local saved = save(keeper, models, optimiser, state, ...)
+    local saved = save(keeper, tensors, state, ...)
     if is_here and kill == "after" then kill_self() end
     return saved
   end

@@ -6,11 +6,18 @@ local figures = {}
 
 local NAMES = {
   accuracy = "accuracy", auc_macro = "AUC, macro", auc_micro = "AUC, micro", auc = "AUC", cc = "CC",
-  hs = "HS", kl = "KL", nss = "NSS", f1 = "F1", precision = "precision", recall = "recall",
-  psnr = "PSNR", ssim = "SSIM", dice = "Dice", iou = "IoU", mse = "MSE", mae = "MAE", loss = "loss",
+  auc_findings = "AUC, over findings", ap_findings = "AP, over findings", ap = "AP",
+  hs = "HS", kl = "KL", kl_map = "KL", nss = "NSS", auc_judd = "AUC-Judd", sauc = "sAUC",
+  ig = "information gain (bits)", f1 = "F1", precision = "precision", recall = "recall",
+  psnr = "PSNR (dB)", ssim = "SSIM", dice = "Dice", iou = "Jaccard", mean_iou = "mIoU",
+  mask_precision = "precision of masks", hd95 = "HD95 (pixels)", mse = "MSE", mae = "MAE", loss = "loss",
+  psnr_inside = "PSNR inside the mask (dB)", psnr_outside = "PSNR outside the mask (dB)",
+  ssim_inside = "SSIM inside the mask", ssim_outside = "SSIM outside the mask",
 }
-local ORDER = { "auc_macro", "auc_micro", "accuracy", "cc", "hs", "kl", "dice", "iou", "psnr", "ssim" }
-local LESS_IS_BETTER = { kl = true, mse = true, mae = true, loss = true, hausdorff = true }
+local ORDER = { "auc_macro", "auc_micro", "auc_findings", "ap_findings", "accuracy", "cc", "hs", "kl", "nss",
+  "auc_judd", "sauc", "ig", "dice", "iou", "mean_iou", "hd95", "psnr", "ssim" }
+local LESS_IS_BETTER = { kl = true, kl_map = true, mse = true, mae = true, loss = true, hausdorff = true,
+  hd95 = true }
 local RANK = {}
 for k, key in ipairs(ORDER) do RANK[key] = k end
 

@@ -21,6 +21,7 @@ local SECTIONS = {
   { "curves", "How training went, stage by stage", curves.section },
   { "gates", "What the gates let through", gates.section },
   { "roc", "How well each class is told apart", quality.roc },
+  { "findings", "How well each finding is seen", quality.findings },
   { "confusion", "Which classes are taken for which", quality.confusion },
   { "pictures", "Pictures: best, median, worst", pictures.section },
   { "trivial", "Beside answers that need no learning", trivial.section },

@@ -1,4 +1,5 @@
--- How well the classes are told apart: ROC curves, a table per class, the confusion matrix.
+-- How well the classes are told apart: ROC curves, a table per class, the confusion matrix; and a table per
+-- finding where an image has several.
 
 local figures = require "rille.report.figures"
 local format = require "rille.report.format"
@@ -80,6 +81,29 @@ function quality.roc(run)
   local chart, rows = roc_figure(run, classes), class_table(run, classes)
   if not (chart or rows) then return nil end
   return '<div class="grid-of">' .. (chart or "") .. (rows and "<div>" .. rows .. "</div>" or "") .. "</div>"
+end
+
+---The table per finding, the hardest first.
+---@param run table
+---@return string? nil when there is none
+function quality.findings(run)
+  local list = {}
+  for _, f in ipairs(is_table(run.metrics.findings)) do
+    if type(f) == "table" and f.name ~= nil then list[#list + 1] = f end
+  end
+  if #list == 0 then return nil end
+  local function order(f) return format.is_number(f.auc) and f.auc or 2 end
+  table.sort(list, function(a, b)
+    if order(a) ~= order(b) then return order(a) < order(b) end
+    return tostring(a.name) < tostring(b.name)
+  end)
+  local rows = {}
+  for r, f in ipairs(list) do
+    rows[r] = { tostring(f.name), format.count(f.n), format.metric(f.prevalence), format.metric(f.auc),
+      format.interval(f.auc_interval), format.metric(f.ap), format.interval(f.ap_interval) }
+  end
+  return html.table({ "Finding", "Images", "Prevalence", "AUC", "Interval", "AP", "Interval" }, rows) ..
+    html.p("The hardest first. A coin reaches an AUC of 0.5 and an AP of the prevalence.", "note")
 end
 
 ---The confusion matrix.

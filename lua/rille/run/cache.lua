@@ -2,7 +2,9 @@
 -- are filled in manifest order in batches of a fixed size, so that their bits do not depend on when the run
 -- was resumed.
 local core = require "rille.core"
+local kinds = require "rille.run.kinds"
 local outputs = require "rille.run.outputs"
+local parts = require "rille.run.parts"
 local rl = require "rille"
 local step = require "rille.run.step"
 
@@ -41,10 +43,12 @@ local function used_outputs(run, batch, frozen)
   end
   local y = outputs.wrap(made)
   core.no_grad(function()
-    for _, name in ipairs(run.loss_names) do
+    for _, name in ipairs(parts.all_losses(run)) do
       run.recipe.table.losses[name](y, batch, run.models, run.options)
     end
-    for _, name in pairs(run.stage.watch or {}) do local _ = y[name] end
+    for _, spec in pairs(run.stage.watch or {}) do
+      for _, name in ipairs(kinds.outputs(spec)) do local _ = y[name] end
+    end
   end)
   return used
 end

@@ -75,24 +75,50 @@ local function drop_old(run_dir, keep_best)
   end
 end
 
+-- A turn's optimiser is told apart by "TURN:" where a stage has several.
+local function prefix_of(run, part) return #run.parts > 1 and part.turn.name .. ":" or "" end
+
+---The tensors of a run's state, and the numbers of its optimisers by turn.
+---@param run table
+---@param is_inside boolean of a stage: with optimisers and averages
+---@return table<string, rille.Tensor> tensors, table<string, table>? optimisers
+function checkpoint.gather(run, is_inside)
+  local tensors, optimisers = {}, {}
+  for name, t in pairs(checkpoint.weights(run.models)) do tensors["model." .. name] = t end
+  if not is_inside then return tensors, nil end
+  for name, t in pairs(run.averages or {}) do tensors["ema." .. name] = t end
+  for _, part in ipairs(run.parts) do
+    local s, prefix = part.optimiser:state_dict(), "optim." .. prefix_of(run, part)
+    for name, t in pairs(s.tensors) do tensors[prefix .. name] = t end
+    optimisers[part.turn.name] = s.numbers
+  end
+  return tensors, optimisers
+end
+
+---Put the optimisers' state back.
+---@param run table
+---@param tensors table<string, rille.Tensor> of checkpoint.split
+---@param optimisers table<string, table>
+function checkpoint.put_optimisers(run, tensors, optimisers)
+  for _, part in ipairs(run.parts) do
+    local own, prefix = {}, prefix_of(run, part)
+    for name, t in pairs(tensors) do
+      if name:sub(1, #prefix) == prefix then own[name:sub(#prefix + 1)] = t end
+    end
+    part.optimiser:load_state_dict { tensors = own, numbers = optimisers[part.turn.name] }
+  end
+end
+
 ---Save a state.
 ---
 ---A failure keeps the state before it and is told; the third in a row raises.
 ---@param keeper table { dir, failures, best_files: two generations' names, number }
----@param models table
----@param optimiser? table
+---@param tensors table<string, rille.Tensor>
 ---@param state table plain values
 ---@param warn fun(text: string)
 ---@param is_end? boolean the end of a stage: it is never dropped
 ---@return boolean is_saved
-function checkpoint.save(keeper, models, optimiser, state, warn, is_end)
-  local tensors = {}
-  for name, t in pairs(checkpoint.weights(models)) do tensors["model." .. name] = t end
-  if optimiser then
-    local s = optimiser:state_dict()
-    for name, t in pairs(s.tensors) do tensors["optim." .. name] = t end
-    state.optimiser = s.numbers
-  end
+function checkpoint.save(keeper, tensors, state, warn, is_end)
   files.make_folder(folder(keeper.dir))
   local number = keeper.number + 1
   local path = ("%s/state-%06d%s.safetensors"):format(folder(keeper.dir), number, is_end and "-end" or "")
@@ -162,16 +188,16 @@ function checkpoint.steps(run_dir)
   return out
 end
 
----Split the tensors of a state into weights and optimiser.
+---Split the tensors of a state into weights, optimisers and averages.
 ---@param tensors table<string, rille.Tensor>
----@return table model, table optim names without their prefix
+---@return table model, table optim, table ema names without their prefix
 function checkpoint.split(tensors)
-  local model, optim = {}, {}
+  local out = { model = {}, optim = {}, ema = {} }
   for name, t in pairs(tensors) do
     local kind, path = name:match("^(%a+)%.(.*)$")
-    if kind == "model" then model[path] = t elseif kind == "optim" then optim[path] = t end
+    if out[kind] then out[kind][path] = t end
   end
-  return model, optim
+  return out.model, out.optim, out.ema
 end
 
 ---Read a file of weights.

@@ -1,64 +1,61 @@
 -- Changes made by hand: run:set(path, value) at the prompt, and the same again from a journal.
-local build = require "rille.run.build"
+local average = require "rille.run.average"
+local parts = require "rille.run.parts"
 local paths = require "rille.run.paths"
-local Recipe = require "rille.run.recipe"
+local put = require "rille.run.put"
 local reload = require "rille.run.reload"
 local stage = require "rille.run.stage"
+local turn = require "rille.run.turn"
 
 local edit = {}
 
 local FIELDS = { "losses", "gate", "ends", "optimiser", "trains" }
 
+-- The field that a path names, its stage and its turn: stages.NAME.FIELD or stages.NAME.turns.TURN.FIELD.
 local function check_path(path)
   local names = paths.split(path)
   if names[1] ~= "stages" then
     error(('"%s" cannot change in a run; fields of stages can, as "stages.joint.losses.kl"'):format(path), 0)
   end
-  if names[3] == "optimiser" and names[4] ~= "lr" then
+  local k, turn_name = 3, nil
+  if names[3] == "turns" then k, turn_name = 5, names[4] end
+  if names[k] == "optimiser" and names[k + 1] ~= "lr" then
     error(('"%s": of an optimiser only lr can change in a run'):format(path), 0)
   end
   for _, field in ipairs(FIELDS) do
-    if names[3] == field then return field, names[2] end
+    if names[k] == field then return field, names[2], turn_name or names[2] end
   end
-  error(paths.unknown(path, names[3] or "", FIELDS), 0)
+  error(paths.unknown(path, names[k] or "", FIELDS), 0)
 end
 
--- The optimiser anew for other parameters: moments of those that stay are kept, new ones start fresh.
-local function retrain(run, s)
-  local before = run.optimiser:state_dict()
-  build.choose(run, s)
-  local _, lr = stage.at(s, run.state.step + 1, run.state)
-  run.optimiser = build.optimiser(s, run.params, run.param_paths, lr)
-  local stays, tensors = {}, {}
-  for _, name in ipairs(run.param_paths) do stays[name] = true end
-  for key, t in pairs(before.tensors) do
-    if stays[key:match("^(.*)%.[^.]+$")] then tensors[key] = t end
+-- What the current stage becomes.
+local function put_stage(run, s, field, turn_name)
+  if field == "trains" then
+    parts.retrain(run, s)
+    return average.begin(run, run.averages)
   end
-  run.optimiser:load_state_dict { tensors = tensors, numbers = before.numbers }
+  parts.change(run, s, function(_, now) return field == "gate" and now.name == turn_name end)
 end
 
----Set a field of a stage. It is tried at the run's step first; if it raises, nothing changes.
+---Set a field of a stage or turn. It is tried at the run's step first; if it raises, nothing changes.
 ---@param run table
 ---@param path string
 ---@param value any
 function edit.apply(run, path, value)
-  local field, name = check_path(path)
+  local field, name, turn_name = check_path(path)
   local stages = {}
   for k, s in ipairs(run.stages) do stages[k] = paths.copy(s) end
   local tree = { options = {}, data = {}, stages = stages, losses = run.recipe.table.losses }
-  Recipe.put(tree, path, paths.copy(value))
-  local s, place = stage.find(stages, name)
+  put.value(tree, path, paths.copy(value))
+  local s = stage.find(stages, name)
+  if field == "trains" then parts.check_trains(run, s) end
   if run.stage and name == run.stage.name then
     reload.try(run, run.recipe, stages)
-    run.stages = stages
-    run.stage, run.loss_names = s, stage.loss_names(s)
-    if field == "trains" then retrain(run, s) end
-    if field == "gate" then run.gate_state = {} end
-    if field == "gate" or field == "losses" then run.gate, run.main = build.gate(s, run.loss_names) end
+    put_stage(run, s, field, turn_name)
   else
-    build.gate(stages[place], stage.loss_names(s))
-    run.stages = stages
+    for _, t in ipairs(stage.turns(s)) do parts.gate(t, turn.loss_names(t)) end
   end
+  run.stages = stages
 end
 
 local function is_data(v)

@@ -3,6 +3,7 @@ local build = require "rille.run.build"
 local core = require "rille.core"
 local figures = require "rille.run.figures"
 local io_ = require "rille.core".io
+local kinds = require "rille.run.kinds"
 local outputs = require "rille.run.outputs"
 local scores = require "rille.run.scores"
 local trivial = require "rille.run.trivial"
@@ -21,7 +22,8 @@ end
 ---@param split string
 ---@return table[]
 function evaluate.rows(run, split)
-  local forward, gather = evaluate.forward(run), scores.gather(run.recipe.table.report or {}, run.feed)
+  local forward = evaluate.forward(run)
+  local gather = scores.gather(run.recipe.table.report or {}, run.feed, true)
   build.eval(run.models)
   core.no_grad(function()
     for batch in run.feed:fixed(split, run.batch_size) do gather:take(forward(batch), batch) end
@@ -29,33 +31,38 @@ function evaluate.rows(run, split)
   return gather.rows
 end
 
----Write one line per image.
----@param path string
----@param rows table[]
----@param classes string[]
-function evaluate.write_csv(path, rows, classes)
-  local names, list = { "file" }, {}
-  local first = rows[1] or {}
+local function nine(v) return v and ("%.9g"):format(v) end
+
+-- Columns of the CSV in order: what every kind that is there gives.
+local function columns_of(rows, classes, findings)
+  local names, first = { "file" }, rows[1] or {}
   if first.p then
     names[#names + 1], names[#names + 2] = "label", "predicted"
     for _, class in ipairs(classes) do names[#names + 1] = "p_" .. class end
   end
-  for _, key in ipairs { "cc", "hs", "kl" } do
-    for _, row in ipairs(rows) do
-      if row[key] then
-        names[#names + 1] = key
-        break
-      end
-    end
+  for k = 1, #(first.q or {}) do names[#names + 1] = "p_" .. (findings[k] or "finding " .. k) end
+  for _, key in ipairs(kinds.SCORES) do
+    if #kinds.having(rows, key) > 0 then names[#names + 1] = key end
   end
+  return names
+end
+
+---Write one line per image.
+---@param path string
+---@param rows table[]
+---@param classes string[]
+---@param findings? string[] names
+function evaluate.write_csv(path, rows, classes, findings)
+  local names, list = columns_of(rows, classes, findings or {}), {}
   for i, row in ipairs(rows) do
-    local line = { file = row.file, cc = row.cc, hs = row.hs, kl = row.kl }
+    local line = { file = row.file }
+    for _, key in ipairs(kinds.SCORES) do line[key] = nine(row[key]) end
     if row.p then
       line.label, line.predicted = row.label and classes[row.label] or nil, classes[row.predicted]
-      for k, class in ipairs(classes) do line["p_" .. class] = ("%.9g"):format(row.p[k]) end
+      for k, class in ipairs(classes) do line["p_" .. class] = nine(row.p[k]) end
     end
-    for _, key in ipairs { "cc", "hs", "kl" } do
-      if line[key] then line[key] = ("%.9g"):format(line[key]) end
+    for k, q in ipairs(row.q or {}) do
+      line["p_" .. (findings and findings[k] or "finding " .. k)] = nine(q)
     end
     list[i] = line
   end
@@ -69,19 +76,25 @@ end
 ---@param rows table[]
 ---@return table
 function evaluate.figures(run, split, rows)
-  local report, out = run.recipe.table.report or {}, figures.of(rows, run.feed.classes)
+  local report, feed = run.recipe.table.report or {}, run.feed
+  local out = figures.of(rows, feed.classes, feed.findings)
   out.split = split
-  if report.classify then
-    local other = trivial.thumbnail(run.feed, split)
-    if other then figures.beside(out, rows, "thumbnail", other, run.feed.classes) end
+  local function beside(name, other)
+    if other then figures.beside(out, rows, name, other, feed.classes) end
+  end
+  if report.classify then beside("thumbnail", trivial.thumbnail(feed, split)) end
+  if report.segment then beside("mean_mask", trivial.mask(feed, split)) end
+  if type(report.restore) == "table" and report.restore.from then
+    beside("degraded", trivial.degraded(feed, split, report.restore, evaluate.forward(run), run.batch_size))
   end
   if report.saliency then
-    for name, other in pairs(trivial.maps(run.feed, split)) do
-      figures.beside(out, rows, name, other, run.feed.classes)
-    end
+    for name, other in pairs(trivial.maps(feed, split)) do beside(name, other) end
   end
   return out
 end
+
+local NAMES = { cc = "CC", hs = "HS", kl = "KL", dice = "Dice", iou = "Jaccard", mean_iou = "mIoU",
+  hd95 = "HD95", psnr = "PSNR", ssim = "SSIM" }
 
 ---The main figures as a line.
 ---@param out table of evaluate.figures
@@ -96,8 +109,10 @@ function evaluate.text(out)
   end
   put("AUC", m.auc_macro, m.auc_macro_interval)
   put("accuracy", m.accuracy, m.accuracy_interval)
-  for _, key in ipairs { "cc", "hs", "kl" } do
-    if m[key] then put(key:upper(), m[key].mean, m[key].interval) end
+  put("mean AUC", m.auc_findings)
+  put("mean AP", m.ap_findings)
+  for _, key in ipairs(kinds.SCORES) do
+    if m[key] and NAMES[key] then put(NAMES[key], m[key].mean, m[key].interval) end
   end
   return table.concat(parts, ", ")
 end

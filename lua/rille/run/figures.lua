@@ -1,15 +1,16 @@
 -- metrics.json: what a run reached on a split, with bootstrap intervals, beside answers that need no
 -- learning.
+local kinds = require "rille.run.kinds"
 local ranks = require "rille.metrics.ranks"
 local rl = require "rille"
-local scores = require "rille.run.scores"
 
 local figures = {}
 
-local MAPS = { "cc", "hs", "kl" }
 local POINTS = 200 -- of a ROC curve, at most about
 
 local function interval(b) return b.low and { b.low, b.high } or nil end
+
+local function labelled(rows) return kinds.having(rows, "label") end
 
 -- One-vs-rest problems of labelled rows.
 local function problems_of(rows, classes)
@@ -60,10 +61,10 @@ local function curves(out, problems, areas, classes)
 end
 
 local function classification(out, all, classes)
-  local rows, m = scores.labelled(all), out.metrics
+  local rows, m = labelled(all), out.metrics
   if #rows == 0 then return end
-  local labels, predicted = scores.column(rows, "label"), scores.column(rows, "predicted")
-  local areas, problems = rl.metrics.one_vs_rest(scores.column(rows, "p"), labels), problems_of(rows, classes)
+  local labels, predicted = kinds.column(rows, "label"), kinds.column(rows, "predicted")
+  local areas, problems = rl.metrics.one_vs_rest(kinds.column(rows, "p"), labels), problems_of(rows, classes)
   m.auc_macro, m.auc_micro, m.accuracy = areas.macro, areas.micro, rl.metrics.accuracy(predicted, labels)
   m.accuracy_interval = interval(rl.metrics.bootstrap_mean(hits(rows)))
   m.auc_macro_interval = interval(rl.metrics.bootstrap_counts(#rows, function(times)
@@ -86,14 +87,40 @@ local function spread(values)
     interval = interval(rl.metrics.bootstrap_mean(values)) }
 end
 
+-- Per finding: area and average precision with intervals, and how often it is there. An image whose label
+-- for a finding is unknown does not count for it.
+local function findings(out, rows, names)
+  local known, m = kinds.having(rows, "findings"), rl.metrics
+  if #known == 0 then return end
+  local q, truth = kinds.column(known, "q"), kinds.column(known, "findings")
+  local all = m.multilabel(q, truth)
+  out.metrics.auc_findings, out.metrics.ap_findings = all.macro, m.summary(all.average_precision).mean
+  out.findings = {}
+  for k = 1, #q[1] do
+    local s, yes = {}, {}
+    for i, list in ipairs(truth) do
+      if list[k] == 1 or list[k] == 0 then s[#s + 1], yes[#yes + 1] = q[i][k], list[k] == 1 end
+    end
+    local one = { name = names[k] or "finding " .. k, n = all.n[k], prevalence = all.prevalence[k] or nil,
+      auc = all.auc[k] or nil, ap = all.average_precision[k] or nil }
+    if one.auc then
+      one.auc_interval = interval(m.auc_interval(s, yes))
+      one.ap_interval = interval(m.average_precision_interval(s, yes))
+    end
+    out.findings[k] = one
+  end
+end
+
 ---The figures of gathered rows.
 ---@param rows table[] of scores.gather
 ---@param classes string[]
----@return table metrics, roc, confusion, n
-function figures.of(rows, classes)
+---@param names? string[] of findings
+---@return table metrics, roc, confusion, findings, n
+function figures.of(rows, classes, names)
   local out = { n = #rows, metrics = {} }
   if rows[1] and rows[1].p then classification(out, rows, classes) end
-  for _, name in ipairs(MAPS) do out.metrics[name] = spread(scores.column(rows, name)) end
+  if rows[1] and rows[1].q then findings(out, rows, names or {}) end
+  for _, name in ipairs(kinds.SCORES) do out.metrics[name] = spread(kinds.column(rows, name)) end
   return out
 end
 
@@ -104,10 +131,10 @@ end
 
 -- AUC and accuracy of the other answer, and ours minus theirs on the same images.
 local function beside_classes(out, m, ours, other, name, classes)
-  local a, b = scores.labelled(ours), scores.labelled(other)
-  local labels = scores.column(b, "label")
-  m.auc_macro = rl.metrics.one_vs_rest(scores.column(b, "p"), labels).macro
-  m.accuracy = rl.metrics.accuracy(scores.column(b, "predicted"), labels)
+  local a, b = labelled(ours), labelled(other)
+  local labels = kinds.column(b, "label")
+  m.auc_macro = rl.metrics.one_vs_rest(kinds.column(b, "p"), labels).macro
+  m.accuracy = rl.metrics.accuracy(kinds.column(b, "predicted"), labels)
   local pa, pb = problems_of(a, classes), problems_of(b, classes)
   local d = rl.metrics.bootstrap_counts(#a, function(times)
     local x, y = macro(pa, times), macro(pb, times)
@@ -128,13 +155,13 @@ end
 function figures.beside(out, rows, name, other, classes)
   out.trivial, out.differences = out.trivial or {}, out.differences or {}
   local m = {}
-  if other[1].p and rows[1].p and #scores.labelled(rows) > 0 then
+  if other[1].p and rows[1].p and #labelled(rows) > 0 then
     beside_classes(out, m, rows, other, name, classes)
   end
-  for _, key in ipairs(MAPS) do
-    local theirs = scores.column(other, key)
+  for _, key in ipairs(kinds.SCORES) do
+    local theirs = kinds.column(other, key)
     m[key] = spread(theirs)
-    if m[key] then out.differences[key .. " vs " .. name] = paired(scores.column(rows, key), theirs) end
+    if m[key] then out.differences[key .. " vs " .. name] = paired(kinds.column(rows, key), theirs) end
   end
   if next(m) then out.trivial[name] = m end
 end

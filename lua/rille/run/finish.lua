@@ -27,9 +27,9 @@ function finish.run(run)
   if split and run.recipe.table.report and next(run.recipe.table.report) then
     run.progress:say(("scoring %d images of the split %s"):format(run.feed.counts[split], split))
     local rows = evaluate.rows(run, split)
-    evaluate.write_csv(run.dir .. "/predictions.csv", rows, run.feed.classes)
+    evaluate.write_csv(run.dir .. "/predictions.csv", rows, run.feed.classes, run.feed.findings)
     out = evaluate.figures(run, split, rows)
-    if run.recipe.table.report.saliency then pictures.write(run, split, rows, evaluate.forward(run)) end
+    pictures.write(run, split, rows, evaluate.forward(run))
   end
   out.weights_crc = ("%08x"):format((core.crc32_file(path)))
   files.write(run.dir .. "/metrics.json", json.encode(Log.plain(out)) .. "\n")

@@ -1,9 +1,10 @@
--- The best, the median and the worst saliency map of a split: the X-ray, the gaze on it, ours on it. And
--- maps as pictures for rille predict.
+-- The best, the median and the worst image of a split for each kind of output that can be looked at: gaze
+-- maps laid over the image, outlines of masks, restored images beside their originals.
 local core = require "rille.core"
 local files = require "rille.util.files"
 local io_ = require "rille.core".io
 local json = require "rille.util.json"
+local kinds = require "rille.run.kinds"
 local rl = require "rille"
 
 local pictures = {}
@@ -25,7 +26,35 @@ function pictures.overlay(image, map)
   return rl.cat({ under + a, under + a * heat * 0.85, under + a * 0.1 }, 1):clamp({ min = 0, max = 1 })
 end
 
-local function write(path, x)
+-- Pixels of a mask, 1 x H x W, with a neighbour that is not of it.
+local function outline(mask)
+  local m = mask:to("f32")
+  local out = rl.max_pool2d((1 - m):unsqueeze(1), 3, { stride = 1, padding = 1 })[1]
+  return m * out
+end
+
+local COLOURS = { truth = { 0.2, 0.65, 1 }, ours = { 1, 0.6, 0 } } -- blue, orange
+
+---Grey picture with the outline of a mask over it.
+---@param image rille.Tensor C x H x W in 0..1
+---@param mask rille.Tensor 1 x H x W, 0 and 1
+---@param who "truth"|"ours" blue or orange
+---@return rille.Tensor 3 x H x W in 0..1
+function pictures.outlined(image, mask, who)
+  local line, parts = outline(mask), {}
+  for c, v in ipairs(COLOURS[who]) do
+    local under = image[{ { math.min(c, image.shape[1]), math.min(c, image.shape[1]) } }]
+    parts[c] = under * (1 - line) + line * v
+  end
+  return rl.cat(parts, 1)
+end
+
+---Write a picture.
+---
+---Raises: when it cannot be written.
+---@param path string
+---@param x rille.Tensor C x H x W in 0..1
+function pictures.save(path, x)
   local ok, why = io_.write_png(path, x)
   if not ok then error(why, 0) end
 end
@@ -37,16 +66,18 @@ function pictures.grey(image)
   return image:mean { dim = { 1 }, keepdim = true }
 end
 
----Which rows to show: the best, the median and the worst by CC.
+---Which rows to show: the best, the median and the worst by a score.
 ---@param rows table[]
+---@param key? string default "cc"
 ---@return { role: string, row: integer }[]
-function pictures.choose(rows)
+function pictures.choose(rows, key)
   local order = {}
+  key = key or "cc"
   for i, row in ipairs(rows) do
-    if row.cc and row.cc == row.cc then order[#order + 1] = i end
+    if row[key] and row[key] == row[key] then order[#order + 1] = i end
   end
   table.sort(order, function(a, b)
-    if rows[a].cc ~= rows[b].cc then return rows[a].cc > rows[b].cc end
+    if rows[a][key] ~= rows[b][key] then return rows[a][key] > rows[b][key] end
     return a < b
   end)
   if #order == 0 then return {} end
@@ -54,40 +85,76 @@ function pictures.choose(rows)
     { role = "worst", row = order[#order] } }
 end
 
-local function panels(dir, role, image, gaze, density)
-  local out, parts = {}, { { "X-ray", stretched(image) }, { "gaze", pictures.overlay(image, gaze) },
-    { "ours", pictures.overlay(image, density) } }
-  for k, part in ipairs(parts) do
-    local name = ("pictures/%s-%d.png"):format(role, k)
-    write(dir .. "/" .. name, part[2])
-    out[k] = { label = part[1], png = name }
+local function clamped(x) return x:to("f32"):clamp({ min = 0, max = 1 }) end
+
+-- By kind: the score that chooses, its name, and the panels of image i of a batch.
+local SHOWS = {
+  saliency = { key = "cc", name = "CC", panels = function(y, batch, i, spec)
+    local image = pictures.grey(batch.image[i])
+    return { { "image", stretched(image) }, { "gaze", pictures.overlay(image, batch.saliency[i]) },
+      { "ours", pictures.overlay(image, rl.metrics.density(y[kinds.output(spec)])[i]) } }
+  end },
+  segment = { key = "dice", name = "Dice", panels = function(y, batch, i, spec)
+    local image, ours = stretched(batch.image[i]), kinds.foreground(y[kinds.output(spec)])[i]
+    local truth = pictures.outlined(image, batch.mask[i], "truth")
+    return { { "image", image }, { "mask", truth }, { "ours over the mask",
+      pictures.outlined(truth, ours, "ours") } }
+  end },
+  restore = { key = "psnr", name = "PSNR", panels = function(y, batch, i, spec)
+    local from = type(spec) == "table" and spec.from
+    local out = { { "restored", clamped(y[kinds.output(spec)][i]) },
+      { "original", clamped(kinds.truth(spec, y, batch)[i]) } }
+    if from then table.insert(out, 1, { "given", clamped(y[from][i]) }) end
+    return out
+  end },
+}
+
+local function write_panels(dir, stem, panels)
+  local out = {}
+  for k, panel in ipairs(panels) do
+    local name = ("pictures/%s-%d.png"):format(stem, k)
+    pictures.save(dir .. "/" .. name, panel[2])
+    out[k] = { label = panel[1], png = name }
   end
   return out
+end
+
+-- What is to be shown: { kind, role, row, show }, in order.
+local function all_chosen(report, rows)
+  local out = {}
+  for _, kind in ipairs(kinds.ALL) do
+    local show = report[kind] and SHOWS[kind]
+    for _, c in ipairs(show and pictures.choose(rows, show.key) or {}) do
+      out[#out + 1] = { kind = kind, role = c.role, row = c.row, show = show }
+    end
+  end
+  return out
+end
+
+local function entry_of(run, c, rows, y, batch, i)
+  local row, spec = rows[c.row], run.recipe.table.report[c.kind]
+  return { title = ("%s %s: %s %.3f"):format(c.kind, c.role, c.show.name, row[c.show.key]), role = c.role,
+    file = row.file, label = run.feed.classes[row.label], predicted = run.feed.classes[row.predicted],
+    panels = write_panels(run.dir, c.kind .. "-" .. c.role, c.show.panels(y, batch, i, spec)) }
 end
 
 ---Write the pictures of a run and their index.
 ---@param run table
 ---@param split string
----@param rows table[] with cc, in the split's order
----@param outputs fun(batch: table): table
-function pictures.write(run, split, rows, outputs)
-  local chosen, index = pictures.choose(rows), {}
+---@param rows table[] with their scores, in the split's order
+---@param forward fun(batch: table): table
+function pictures.write(run, split, rows, forward)
+  local chosen, index, at = all_chosen(run.recipe.table.report, rows), {}, 0
   if #chosen == 0 then return end
   files.make_folder(run.dir .. "/pictures")
-  local name, at = run.recipe.table.report.saliency, 0
   core.no_grad(function()
     for batch in run.feed:fixed(split, run.batch_size) do
-      local n = batch.image.shape[1]
-      local density
+      local n, y = batch.image.shape[1], nil
       for k, c in ipairs(chosen) do
         local i = c.row - at
         if i >= 1 and i <= n then
-          density = density or rl.metrics.density(outputs(batch)[name])
-          local row = rows[c.row]
-          index[k] = { title = ("%s: CC %.3f"):format(c.role, row.cc), role = c.role, file = row.file,
-            label = run.feed.classes[row.label],
-            predicted = run.feed.classes[row.predicted],
-            panels = panels(run.dir, c.role, pictures.grey(batch.image[i]), batch.saliency[i], density[i]) }
+          y = y or forward(batch)
+          index[k] = entry_of(run, c, rows, y, batch, i)
         end
       end
       at = at + n

@@ -1,13 +1,16 @@
 -- A recipe: found by name or path, run as text, checked field by field, with a preset and the command line
 -- laid over its options.
 local files = require "rille.util.files"
+local kinds = require "rille.run.kinds"
 local nearest = require "rille.util.check".nearest
 local paths = require "rille.run.paths"
+local put = require "rille.run.put"
 local stage = require "rille.run.stage"
 
 local recipe = {}
 
-local FIELDS = { "cache", "data", "forward", "losses", "models", "options", "presets", "report", "stages" }
+local FIELDS = { "after", "cache", "data", "forward", "losses", "models", "options", "presets", "report",
+  "stages" }
 -- How the phantom is drawn where no data is given; its size is the recipe's unless one is set.
 local PHANTOM = { train = 600, val = 100, test = 200, seed = 1 }
 local PLAIN = { size = 128, channels = 1, batch = 16 } -- what every recipe has, if it says nothing
@@ -89,6 +92,8 @@ local function check_fields(file, R)
   for _, name in ipairs { "options", "presets", "data", "cache" } do
     need(file, R[name] == nil or type(R[name]) == "table", name, "must be a table")
   end
+  need(file, R.after == nil or type(R.after) == "function", "after",
+    "must be a function (models, state, options), called after each optimiser step")
   need(file, R.report == nil or type(R.report) == "table" or type(R.report) == "function", "report",
     "must be a table, or a function of the options that returns one")
   need(file, type(R.stages) == "table" or type(R.stages) == "function", "stages", "must be a list of stages")
@@ -130,66 +135,10 @@ local function apply_preset(r, tree, name)
     if key == "stages" or key == "data" then
       tree.over[key] = value
     elseif key:find(".", 1, true) then
-      recipe.put(tree, key, value)
+      put.value(tree, key, value)
     else
       tree.options[key] = paths.copy(value)
     end
-  end
-end
-
--- Fields of stages that take names which are not there yet.
-local ROOM = { losses = true, optimiser = true, ends = true, gate = true, watch = true }
-
--- "gate" alone, where the recipe has no option of that name: of every stage that has several losses.
-local function put_gate(tree, value, is_text)
-  local n = 0
-  for _, s in ipairs(tree.stages) do
-    if next(s.losses, (next(s.losses))) ~= nil then
-      recipe.put(tree, ("stages.%s.gate"):format(s.name), paths.copy(value), is_text)
-      n = n + 1
-    end
-  end
-  if n == 0 then error('"gate": no stage has several losses; name one as stages.NAME.gate', 0) end
-end
-
----Put a value at a path: an option, "data.X", "stages.NAME.FIELD[.PART]", or "gate" of all stages with
----several losses.
----
----Raises: a text that names the nearest path.
----@param tree { options: table, data: table, stages: table[], losses: table }
----@param path string
----@param value any
----@param is_text? boolean value is text from a command line
-function recipe.put(tree, path, value, is_text)
-  local names = paths.split(path)
-  local o = { path = path, is_text = is_text }
-  if names[1] == "stages" then
-    local s = names[2] and stage.find(tree.stages, names[2])
-    if not s then
-      local known = {}
-      for k, one in ipairs(tree.stages) do known[k] = one.name end
-      error(paths.unknown(path, names[2] or "", known), 0)
-    end
-    if not names[3] or names[3] == "name" then
-      error(('"%s": name a field: %s'):format(path, table.concat(stage.FIELDS, ", ")), 0)
-    end
-    o.wrap = function(v) return { v } end
-    o.known = function(list) return #list == 1 and stage.FIELDS or nil end
-    o.may_add = function(list)
-      if #list > 1 then return ROOM[list[1]] end
-      for _, field in ipairs(stage.FIELDS) do
-        if field == list[1] then return true end
-      end
-    end
-    paths.put(s, { table.unpack(names, 3) }, value, o)
-    stage.check(s, tree.losses)
-  elseif names[1] == "data" then
-    o.may_add = function(list) return #list == 1 or list[1] == "augment" or list[2] == "size" end
-    paths.put(tree.data, { table.unpack(names, 2) }, value, o)
-  elseif path == "gate" and tree.options.gate == nil then
-    put_gate(tree, value, is_text)
-  else
-    paths.put(tree.options, names, value, o)
   end
 end
 
@@ -199,25 +148,9 @@ local function apply_sets(r, tree, list, want_stages)
     if not path then error(('recipe: "%s": --set "%s": write path=value'):format(r.file, text), 0) end
     local is_of_stages = path:match("^stages%.") or path == "gate" and tree.options.gate == nil
     if (is_of_stages ~= nil and is_of_stages ~= false) == want_stages then
-      local ok, why = pcall(recipe.put, tree, path, value, true)
+      local ok, why = pcall(put.value, tree, path, value, true)
       if not ok then error(('recipe: "%s": --set %s'):format(r.file, why), 0) end
     end
-  end
-end
-
-local function lay_over_stages(stages, over, losses)
-  for name, fields in pairs(over) do
-    local s = stage.find(stages, name)
-    if not s then error(paths.unknown("presets", name, {}), 0) end
-    for field, value in pairs(fields) do
-      if type(value) == "table" and type(s[field]) == "table" and #value == 0
-        and (field == "optimiser" or field == "losses") then
-        paths.lay_over(s[field], value)
-      else
-        s[field] = paths.copy(value)
-      end
-    end
-    stage.check(s, losses)
   end
 end
 
@@ -250,11 +183,13 @@ function recipe.resolve(r, o)
     local raw = R.stages
     if type(raw) == "function" then raw = raw(tree.options) end
     tree.stages = stage.read_all(raw, R.losses)
-    lay_over_stages(tree.stages, tree.over.stages or {}, R.losses)
+    put.over_stages(tree.stages, tree.over.stages or {}, R.losses)
   end)
   if not ok then error(('recipe: "%s": %s'):format(r.file, why), 0) end
   apply_sets(r, tree, r.set, true)
   if type(R.report) == "function" then R.report = R.report(tree.options) end
+  ok, why = pcall(kinds.check, "report", R.report or {})
+  if not ok then error(('recipe: "%s": %s'):format(r.file, why), 0) end
   r.options, r.data, r.stages = tree.options, tree.data, tree.stages
   return r
 end

@@ -1,20 +1,23 @@
 -- A changed recipe, taken up between two steps: losses, weights, rates, gates and ends, by stage name.
 -- Everything else needs a restart, and is refused with its name. What is new is tried at the current step
 -- before it counts.
-local build = require "rille.run.build"
 local core = require "rille.core"
 local files = require "rille.util.files"
 local fingerprint = require "rille.run.fingerprint"
+local parts = require "rille.run.parts"
 local paths = require "rille.run.paths"
 local Recipe = require "rille.run.recipe"
 local replay = require "rille.run.replay"
 local stage = require "rille.run.stage"
 local step = require "rille.run.step"
+local turn = require "rille.run.turn"
 
 local reload = {}
 
-local ADOPTED = { "losses", "gate", "ends" }
-local FIXED = { "trains", "batch", "watch", "select", "augment", "clip", "frozen_norms" }
+-- What may change of a turn besides its rate, and what may not of a stage and of a turn.
+local ADOPTED = { "losses", "gate" }
+local FIXED = { "batch", "watch", "select", "augment", "frozen_norms", "accumulate", "ema" }
+local FIXED_OF_TURN = { "trains", "clip" }
 
 local function without_rate(optimiser)
   local out = {}
@@ -22,6 +25,27 @@ local function without_rate(optimiser)
     if k ~= "lr" then out[k] = v end
   end
   return out
+end
+
+-- What a change of stage s to t would need a restart for.
+local function stage_refusal(s, t, differs)
+  for _, field in ipairs(FIXED) do
+    if differs(s[field], t[field]) then return ("stages.%s.%s changed"):format(s.name, field) end
+  end
+  local a, b = stage.turns(s), stage.turns(t)
+  if #a ~= #b then return ("stages.%s: the number of turns changed"):format(s.name) end
+  for k, before in ipairs(a) do
+    local where = turn.where(before)
+    if before.name ~= b[k].name then
+      return ('%s: is now called "%s"'):format(where, b[k].name)
+    end
+    for _, field in ipairs(FIXED_OF_TURN) do
+      if differs(before[field], b[k][field]) then return ("%s.%s changed"):format(where, field) end
+    end
+    if differs(without_rate(before.optimiser), without_rate(b[k].optimiser)) then
+      return where .. ".optimiser changed"
+    end
+  end
 end
 
 ---What a change would need a restart for; nil when it can be taken up.
@@ -35,19 +59,15 @@ function reload.refusal(old, new)
   for _, field in ipairs { "options", "data" } do
     if differs(old[field], new[field]) then return field .. " changed" end
   end
-  for _, field in ipairs { "report", "cache" } do
+  for _, field in ipairs { "report", "cache", "after" } do
     if differs(old.table[field], new.table[field]) then return field .. " changed" end
   end
   if #old.stages ~= #new.stages then return "the number of stages changed" end
   for k, s in ipairs(old.stages) do
     local t = new.stages[k]
     if s.name ~= t.name then return ('stage %d is now "%s" instead of "%s"'):format(k, t.name, s.name) end
-    for _, field in ipairs(FIXED) do
-      if differs(s[field], t[field]) then return ("stages.%s.%s changed"):format(s.name, field) end
-    end
-    if differs(without_rate(s.optimiser), without_rate(t.optimiser)) then
-      return ("stages.%s.optimiser changed"):format(s.name)
-    end
+    local why = stage_refusal(s, t, differs)
+    if why then return why end
   end
 end
 
@@ -55,25 +75,34 @@ end
 -- by hand stays unless the file speaks of it.
 local function merged(run, old, new)
   local out, changed = {}, {}
+  local function differs(a, b) return fingerprint(a, old) ~= fingerprint(b, new) end
+  local function adopt(field, where, copy, a, b)
+    if not differs(a[field], b[field]) then return end
+    copy[field] = paths.copy(b[field])
+    changed[#changed + 1] = ("%s.%s"):format(where, field)
+  end
   for k, s in ipairs(run.stages) do
-    local copy = paths.copy(s)
-    local a, b = old.stages[k], new.stages[k]
-    for _, field in ipairs(ADOPTED) do
-      if fingerprint(a[field], old) ~= fingerprint(b[field], new) then
-        copy[field] = paths.copy(b[field])
-        changed[#changed + 1] = ("stages.%s.%s"):format(s.name, field)
-      end
-    end
-    if fingerprint(a.optimiser.lr, old) ~= fingerprint(b.optimiser.lr, new) then
-      copy.optimiser.lr = b.optimiser.lr
-      changed[#changed + 1] = ("stages.%s.optimiser.lr"):format(s.name)
+    local copy, a, b = paths.copy(s), old.stages[k], new.stages[k]
+    adopt("ends", "stages." .. s.name, copy, a, b)
+    for i, t in ipairs(stage.turns(copy)) do
+      local before, now, where = stage.turns(a)[i], stage.turns(b)[i], turn.where(t)
+      for _, field in ipairs(ADOPTED) do adopt(field, where, t, before, now) end
+      adopt("lr", where .. ".optimiser", t.optimiser, before.optimiser, now.optimiser)
     end
     out[k] = copy
   end
-  if fingerprint(old.table.losses, old) ~= fingerprint(new.table.losses, new) then
-    changed[#changed + 1] = "losses"
-  end
+  if differs(old.table.losses, new.table.losses) then changed[#changed + 1] = "losses" end
   return out, changed
+end
+
+-- The losses of a turn on the last batch, as they would be.
+local function try_losses(run, recipe, s, t)
+  local kept, names = step.keep(run), turn.loss_names(t)
+  local trial = setmetatable({ recipe = recipe, stage = s, turn = t, loss_names = names }, { __index = run })
+  local ok, why = pcall(core.no_grad, function() return step.losses(trial, step.outputs(trial, run.batch),
+    run.batch) end)
+  step.restore(kept)
+  if not ok then error(why, 0) end
 end
 
 ---Try stages and losses as they would be at the next step of the run's current stage: weights, rate, gate,
@@ -84,27 +113,20 @@ end
 function reload.try(run, recipe, stages)
   local _, place = stage.find(run.stages, run.stage.name)
   local s = stages[place]
-  stage.at(s, run.state.step + 1, run.state)
-  local names = stage.loss_names(s)
-  build.gate(s, names)
-  if not run.batch then return end
-  local kept = step.keep(run)
-  local trial = setmetatable({ recipe = recipe, stage = s, loss_names = names }, { __index = run })
-  local ok, why = pcall(core.no_grad, function() return step.losses(trial, step.outputs(trial, run.batch),
-    run.batch) end)
-  step.restore(kept)
-  if not ok then error(why, 0) end
+  for _, t in ipairs(stage.turns(s)) do
+    turn.at(t, run.state.step + 1, run.state)
+    parts.gate(t, turn.loss_names(t))
+    if run.batch then try_losses(run, recipe, s, t) end
+  end
 end
 
--- Puts new stages in place; the current one gets its gate and its losses anew.
+-- Puts new stages in place; the current one gets its gates and its losses anew.
 local function put_stages(run, recipe, stages)
   run.base, run.recipe, run.stages = recipe, recipe, stages
-  local s = stage.find(stages, run.stage.name)
-  local is_other_gate = fingerprint(s.gate, recipe) ~= fingerprint(run.stage.gate, recipe)
-    or #stage.loss_names(s) ~= #run.loss_names
-  run.stage, run.loss_names = s, stage.loss_names(s)
-  if is_other_gate then run.gate_state = {} end
-  run.gate, run.main = build.gate(s, run.loss_names)
+  parts.change(run, stage.find(stages, run.stage.name), function(before, now)
+    return fingerprint(now.gate, recipe) ~= fingerprint(before.gate, recipe)
+      or #turn.loss_names(now) ~= #turn.loss_names(before)
+  end)
 end
 
 ---Take up a new text of the recipe.

@@ -1,14 +1,16 @@
 -- The loop of a run: stages, epochs, steps, validation, checkpoints, requests. What changes lives in
 -- `position` (where the run is), `state` (what schedules see, per stage) and `gate_state`; all three are
 -- saved, with the models and the optimiser.
-local build = require "rille.run.build"
+local average = require "rille.run.average"
 local Cache = require "rille.run.cache"
 local checkpoint = require "rille.run.checkpoint"
 local core = require "rille.core"
+local parts = require "rille.run.parts"
 local prompt = require "rille.run.prompt"
 local reload = require "rille.run.reload"
 local stage = require "rille.run.stage"
 local step = require "rille.run.step"
+local tell = require "rille.run.tell"
 local validate = require "rille.run.validate"
 
 local runner = {}
@@ -23,23 +25,23 @@ end
 
 -- ---- saving
 
-local function state_to_save(run, has_optimiser)
+local function state_to_save(run, optimisers)
   local p, state = run.position, {}
   for k, v in pairs(run.state or {}) do
     if k ~= "options" then state[k] = v end
   end
   run.log:sync()
-  return { run_step = p.run_step, position = p, state = state, gate_state = run.gate_state,
+  return { run_step = p.run_step, position = p, state = state, gate_states = run.gate_states,
     random = core.random_state(),
     log_bytes = run.log.bytes, journal = run.journal:place(), best = p.best, classes = run.feed.classes,
-    has_optimiser = has_optimiser, seconds = run.seconds }
+    optimisers = optimisers, seconds = run.seconds }
 end
 
-local function save(run, has_optimiser, is_end)
+local function save(run, is_inside, is_end)
   run.seconds = run.seconds + (core.clock() - run.clock)
   run.clock = core.clock()
-  local optimiser = has_optimiser and run.optimiser or nil
-  checkpoint.save(run.keeper, run.models, optimiser, state_to_save(run, has_optimiser), function(text)
+  local tensors, optimisers = checkpoint.gather(run, is_inside)
+  checkpoint.save(run.keeper, tensors, state_to_save(run, optimisers), function(text)
     run.log:warn(text, run.position.run_step)
   end, is_end)
   run.saved_at = core.clock()
@@ -70,33 +72,6 @@ end
 
 -- ---- one epoch
 
-local function log_step(run, result, batch, seconds)
-  run.values = result.values
-  run.log:put { kind = "step", stage = run.stage.name, step = run.position.run_step,
-    epoch = run.position.epoch, losses = result.values,
-    weights = result.weights, total = result.total, lr = result.lr, gradient = result.norm,
-    images = batch.image.shape[1],
-    seconds = seconds, gate = result.record and runner.gate_record(result.record) }
-end
-
----A gate's flat record with its layers apart: "layer.PATH.cos" becomes layers[PATH].cos.
----@param record table
----@return table
-function runner.gate_record(record)
-  local out, layers = {}, {}
-  for key, v in pairs(record) do
-    local path, name = key:match("^layer%.(.*)%.([%w_]+)$")
-    if path then
-      layers[path] = layers[path] or {}
-      layers[path][name] = v
-    else
-      out[key] = v
-    end
-  end
-  out.layers = next(layers) and layers or nil
-  return out
-end
-
 local function add_sums(run, result, n)
   local p = run.position
   p.seen = p.seen + n
@@ -104,54 +79,44 @@ local function add_sums(run, result, n)
   p.sums.loss = (p.sums.loss or 0) + result.total * n
 end
 
-local function remaining(run, s_per_step)
-  local e, per = run.stage.ends, run.feed:steps("train", run.batch_size)
-  local total = e.steps or e.epochs and e.epochs * per
-  if not total then return nil, nil end
-  if e.steps and e.epochs then total = math.min(e.steps, e.epochs * per) end
-  return total, math.max(0, total - run.state.step) * s_per_step
-end
-
-local function show_progress(run, result, images, seconds)
-  run.pace = run.pace and run.pace + 0.1 * (seconds - run.pace) or seconds
-  local of, eta = remaining(run, run.pace)
-  run.progress:step { stage = run.stage.name, epoch = run.position.epoch, step = run.state.step, of = of,
-    losses = result.values,
-    rate = images / run.pace, eta = eta }
-end
-
-local function train_step(run, batch)
-  local began = core.clock()
-  run.batch = batch
-  local result = step.train(run, batch)
+local function train_step(run, batches)
+  local began, n = core.clock(), 0
+  local last = batches[#batches]
+  run.batch = last
+  local result = step.train(run, batches)
   if not result then -- given up; the step never was
     save(run, true)
     leave(run, "interrupted")
   end
-  local p, n = run.position, batch.image.shape[1]
-  run.state.step, p.run_step, p.batch = run.state.step + 1, p.run_step + 1, p.batch + 1
-  p.cursor = batch.cursor
-  run.state.run_step, run.state.losses = p.run_step, result.values
+  for _, b in ipairs(batches) do n = n + b.image.shape[1] end
+  local p = run.position
+  run.state.step, p.run_step, p.batch = run.state.step + 1, p.run_step + 1, p.batch + #batches
+  p.cursor = last.cursor
+  run.state.run_step, run.state.losses, run.values = p.run_step, result.values, result.values
   add_sums(run, result, n)
   local seconds = core.clock() - began
-  log_step(run, result, batch, seconds)
-  show_progress(run, result, n, seconds)
+  tell.step(run, result, n, seconds)
+  tell.progress(run, result, n, seconds)
 end
 
--- The steps that are left of the position's epoch; true when the stage's steps are used up.
+-- The steps that are left of the position's epoch, each on one batch or on `accumulate` of them; the last may
+-- have fewer. Ends early when the stage's steps are used up.
 local function train_epoch(run)
-  local p = run.position
+  local p, batches, several = run.position, {}, run.stage.accumulate or 1
   local o = { batch = run.batch_size, stage = p.stage, epoch = p.epoch, cursor = p.cursor,
     augment = run.augments }
   for batch in run.feed:batches("train", o) do
-    train_step(run, batch)
+    batches[#batches + 1] = batch
     local is_last = batch.is_last
-    local is_over = run.stage.ends.steps and run.state.step >= run.stage.ends.steps
-    if is_over then return end
-    if not is_last then answer_requests(run) end
-    reload.look(run)
-    -- behind the changes: a state holds all that was done at its step
-    if not is_last and is_time_to_save(run) then save(run, true) end
+    if #batches == several or is_last then
+      train_step(run, batches)
+      batches = {}
+      if run.stage.ends.steps and run.state.step >= run.stage.ends.steps then return end
+      if not is_last then answer_requests(run) end
+      reload.look(run)
+      -- behind the changes: a state holds all that was done at its step
+      if not is_last and is_time_to_save(run) then save(run, true) end
+    end
   end
 end
 
@@ -176,33 +141,26 @@ end
 local function begin_stage(run, k)
   local s = run.stages[k]
   if not run.is_resumed_inside then
-    run.state = build.fresh_state(run, s)
-    run.gate_state, run.seconds = {}, 0
+    run.state = parts.fresh_state(run, s)
+    run.gate_states, run.seconds = {}, 0
     run.position.best, run.position.sums, run.position.seen = nil, {}, 0
   end
   run.state.options = run.options
   run.batch_size = s.batch or run.options.batch
   run.augments = run.feed:augments() and s.augment ~= false
-  build.enter(run, s)
-  local all = build.parameters(run.models)
-  run.progress:say(('stage "%s": trains %d of %d numbers, %d images in batches of %d'):format(s.name,
-    build.count(all, true), build.count(all),
-    run.feed.counts.train, run.batch_size))
-  if not run.is_resumed_inside then
-    run.log:put { kind = "stage", stage = s.name, event = "begin", step = run.position.run_step,
-      parameters_trained = build.count(all, true),
-      parameters_frozen = build.count(all, false), optimiser = stage.choice_name(s.optimiser),
-      gate = stage.choice_name(s.gate) }
-  end
+  parts.enter(run, s)
+  tell.stage(run, not run.is_resumed_inside)
   run.cache = nil
   run.cache = Cache.make(run, run.augments)
+  average.begin(run, run.resumed_stage and run.resumed_stage())
+  run.resumed_stage = nil
   run.pace, run.clock, run.epoch_began = nil, core.clock(), core.clock()
   core.reset_peak()
 end
 
 local function take_best(run)
   local best = run.position.best
-  if not best then return end
+  if not best then return average.settle(run) end
   local tensors = checkpoint.read_weights(checkpoint.folder(run.dir) .. "/" .. best.file)
   checkpoint.put_weights(run.models, tensors)
 end
@@ -217,14 +175,12 @@ local function end_stage(run, reason)
   run.progress:say(('stage "%s" is over: %s%s'):format(run.stage.name, reason,
     best and (", weights of epoch %d"):format(best.epoch) or ""))
   p.stage, p.epoch, p.batch, p.cursor, p.best, p.sums, p.seen = p.stage + 1, 1, 0, 0, nil, {}, 0
-  run.cache, run.batch, run.is_resumed_inside = nil, nil, false
+  run.cache, run.batch, run.averages, run.is_resumed_inside = nil, nil, nil, false
   save(run, false, true)
 end
 
 local function run_stage(run)
   begin_stage(run, run.position.stage)
-  if run.resumed_optimiser then run.resumed_optimiser() end
-  run.resumed_optimiser = nil
   local reason = run.position.batch == 0 and stage.is_over(run.stage, run.state)
   while not reason do
     run.epoch_began = core.clock()

@@ -1,44 +1,17 @@
--- A stage of a recipe: its fields checked, and what they mean at a step. Config only; what changes while a
--- stage runs is in the run's state.
+-- A stage of a recipe: its fields checked, and when it is over. Config only; what changes while a stage runs
+-- is in the run's state.
+local kinds = require "rille.run.kinds"
 local nearest = require "rille.util.check".nearest
 local paths = require "rille.run.paths"
+local turn = require "rille.run.turn"
 
 local stage = {}
 
 local PLACES = { "name", "trains", "losses", "gate", "optimiser", "ends" }
-stage.FIELDS = { "augment", "batch", "clip", "ends", "frozen_norms", "gate", "losses", "name", "optimiser",
-  "select", "trains", "watch" }
-local IS_FIELD = {}
-for _, name in ipairs(stage.FIELDS) do IS_FIELD[name] = true end
+stage.FIELDS = { "accumulate", "augment", "batch", "clip", "ema", "ends", "frozen_norms", "gate", "losses",
+  "name", "optimiser", "select", "trains", "turns", "watch" }
 
 local function fail(where, text) error(where .. ": " .. text, 0) end
-
-local function is_rate(v) return type(v) == "number" or type(v) == "function" end
-
-local function a_choice(where, v, what)
-  if type(v) == "string" or type(v) == "function" then v = { v } end
-  if type(v) ~= "table" or type(v[1]) ~= "string" and type(v[1]) ~= "function" then
-    fail(where, ('must be a name, { name, options } or a function; write %s'):format(what))
-  end
-  return paths.copy(v)
-end
-
-local function check_losses(where, s, losses)
-  if type(s.losses) ~= "table" or next(s.losses) == nil then
-    fail(where .. ".losses", "must name at least one loss; write { ce = 1 }")
-  end
-  local known = {}
-  for name in pairs(losses) do known[#known + 1] = name end
-  table.sort(known)
-  for name, weight in pairs(s.losses) do
-    if type(name) ~= "string" then fail(where .. ".losses", "takes names with weights; write { ce = 1 }") end
-    if not losses[name] then fail(where .. ".losses", paths.missing(name, known)) end
-    if not is_rate(weight) then
-      fail(where .. ".losses." .. name,
-        ("is a %s; a weight is a number or a function of (step, state)"):format(type(weight)))
-    end
-  end
-end
 
 local function check_ends(where, ends)
   if type(ends) == "number" then ends = { epochs = ends } end
@@ -56,27 +29,51 @@ local function check_ends(where, ends)
   return paths.copy(ends)
 end
 
-local function check_select(where, select, losses)
-  if select == nil then return "val loss" end
-  local what = type(select) == "string" and select:match("^val ([%w_]+)$")
-  if not what then
-    fail(where .. ".select",
-      'must be "val loss", "val NAME OF A LOSS", "val auc", "val accuracy", "val cc" or "val hs"')
-  end
-  local known = { "loss", "auc", "accuracy", "cc", "hs", "kl_map" }
+-- By what the best weights are chosen: a loss of the recipe, or a figure that the stage watches.
+local function check_select(where, s, losses)
+  if s.select == nil then return "val loss" end
+  local what = type(s.select) == "string" and s.select:match("^val ([%w_]+)$")
+  local known = { "loss" }
   for name in pairs(losses) do known[#known + 1] = name end
+  table.sort(known)
+  table.move(kinds.names(s.watch or {}), 1, 99, #known + 1, known)
+  if not what then
+    fail(where .. ".select", 'must be "val NAME" with the name of a loss or of a watched figure: '
+      .. table.concat(known, ", "))
+  end
   for _, name in ipairs(known) do
-    if name == what then return select end
+    if name == what then return s.select end
+  end
+  local of = kinds.giver(what)
+  if of then
+    fail(where .. ".select", ('"%s" is not watched; write watch = { %s = "name of an output" }'):format(what,
+      of))
   end
   return fail(where .. ".select", paths.missing(what, known))
 end
 
-local function named(where, raw)
-  local out = {}
+local function check_watch(where, s)
+  if s.watch == nil then return end
+  local ok, why = pcall(kinds.check, where .. ".watch", s.watch)
+  if not ok then error(why, 0) end
+  for _, t in ipairs(stage.turns(s)) do
+    for _, name in ipairs(kinds.names(s.watch)) do
+      if t.losses[name] then
+        fail(("%s.losses.%s"):format(turn.where(t), name),
+          ('is also what a watched figure is called; call the loss "%s_loss"'):format(name))
+      end
+    end
+  end
+end
+
+-- The fields of a stage or of a turn by name; PLACES say what stands at 1, 2, ...
+local function named(where, raw, places, fields)
+  local out, is_field = {}, {}
+  for _, name in ipairs(fields) do is_field[name] = true end
   for k, v in pairs(raw) do
-    local name = PLACES[k] or k
-    if not IS_FIELD[name] then
-      local near = type(name) == "string" and nearest(name, stage.FIELDS)
+    local name = places[k] or k
+    if not is_field[name] then
+      local near = type(name) == "string" and nearest(name, fields)
       fail(where, ('has an unknown field "%s"%s'):format(tostring(name),
         near and (', did you mean "%s"?'):format(near) or ""))
     end
@@ -84,6 +81,26 @@ local function named(where, raw)
       fail(where, ('gives "%s" twice, by place and by name; keep one'):format(name))
     end
     out[name] = paths.copy(v)
+  end
+  return out
+end
+
+local function check_name(where, name)
+  if type(name) ~= "string" or not name:match("^[%w_%-]+$") then
+    fail(where, "needs a name of letters, digits, _ and - in its first place")
+  end
+end
+
+local function named_turns(where, raw)
+  if type(raw) ~= "table" or #raw == 0 then fail(where, "must be a list with at least one turn") end
+  local out, seen = {}, {}
+  for k, one in ipairs(raw) do
+    local place = ("%s.%d"):format(where, k)
+    if type(one) ~= "table" then fail(place, "must be a table") end
+    out[k] = named(place, one, turn.PLACES, turn.FIELDS)
+    check_name(place, out[k].name)
+    if seen[out[k].name] then fail(place, "has the name of another turn; give each its own") end
+    seen[out[k].name] = true
   end
   return out
 end
@@ -97,12 +114,26 @@ end
 ---@return table
 function stage.read(raw, k, losses)
   if type(raw) ~= "table" then fail(("stages.%d"):format(k), "must be a table") end
-  local s = named(("stages.%s"):format(raw.name or raw[1] or k), raw)
-  if type(s.name) ~= "string" or not s.name:match("^[%w_%-]+$") then
-    fail(("stages.%d"):format(k), "needs a name of letters, digits, _ and - in its first place")
-  end
+  local where = ("stages.%s"):format(raw.name or raw[1] or k)
+  local s = named(where, raw, PLACES, stage.FIELDS)
+  check_name(("stages.%d"):format(k), s.name)
+  if s.turns ~= nil then s.turns = named_turns(where .. ".turns", s.turns) end
   return stage.check(s, losses)
 end
+
+local function check_turns(where, s, losses)
+  for _, field in ipairs(turn.FIELDS) do
+    if field ~= "name" and s[field] ~= nil then
+      fail(("%s.%s"):format(where, field), "stands in each of the turns, where a stage has them")
+    end
+  end
+  for _, t in ipairs(s.turns) do
+    t.of = s.name
+    turn.check(t, losses)
+  end
+end
+
+local function is_whole(v) return math.tointeger(v) ~= nil and v >= 1 end
 
 ---Check and complete a stage whose fields are named; also after a field was set.
 ---@param s table changed: shorthands are written out
@@ -110,30 +141,28 @@ end
 ---@return table s
 function stage.check(s, losses)
   local where = "stages." .. s.name
-  if type(s.trains) ~= "string" or not s.trains:match("%S") then
-    fail(where .. ".trains",
-      'must be text: "*", or prefixes of parameter paths with spaces between them, as "encoder. head."')
-  end
-  check_losses(where, s, losses)
-  s.gate = a_choice(where .. ".gate", s.gate or "none", '"none" or { "gradprom", main = "ce" }')
-  s.optimiser = a_choice(where .. ".optimiser", s.optimiser or "Adam", '{ "Adam", lr = 1e-3 }')
-  if s.optimiser.lr ~= nil and not is_rate(s.optimiser.lr) then
-    fail(where .. ".optimiser.lr", "is a " .. type(s.optimiser.lr) ..
-      "; a rate is a number or a function of (step, state)")
-  end
+  if s.turns then check_turns(where, s, losses) else turn.check(s, losses) end
   s.ends = check_ends(where, s.ends)
-  s.select = check_select(where, s.select, losses)
-  if s.batch ~= nil and (not math.tointeger(s.batch) or s.batch < 1) then
-    fail(where .. ".batch", "is a whole number from 1 on")
+  check_watch(where, s)
+  s.select = check_select(where, s, losses)
+  for _, field in ipairs { "batch", "accumulate" } do
+    if s[field] ~= nil and not is_whole(s[field]) then
+      fail(("%s.%s"):format(where, field), "is a whole number from 1 on")
+    end
+  end
+  if s.ema ~= nil and (type(s.ema) ~= "number" or s.ema <= 0 or s.ema >= 1) then
+    fail(where .. ".ema", "is the share of the average that a step keeps, between 0 and 1, as 0.999")
   end
   if s.frozen_norms ~= nil and s.frozen_norms ~= "fixed" and s.frozen_norms ~= "moving" then
     fail(where .. ".frozen_norms", 'is "fixed" (statistics of frozen batch norms stay) or "moving"')
   end
-  if s.watch ~= nil and type(s.watch) ~= "table" then
-    fail(where .. ".watch", 'is a table; write { classify = "name of an output" }')
-  end
   return s
 end
+
+---What a step of the stage takes in order: its turns, or the stage itself.
+---@param s table
+---@return table[]
+function stage.turns(s) return s.turns or { s } end
 
 ---All stages of a recipe.
 ---@param raw any
@@ -151,77 +180,24 @@ function stage.read_all(raw, losses)
   return out
 end
 
----@param stages table[]
+---@param list table[] stages or turns
 ---@param name string
 ---@return table? stage, integer? place
-function stage.find(stages, name)
-  for k, s in ipairs(stages) do
+function stage.find(list, name)
+  for k, s in ipairs(list) do
     if s.name == name then return s, k end
   end
 end
 
----The losses of a stage in the order of their names, which is the order gates see.
+---What a stage's gates or optimisers are called in logs: "Adam", or "judge Adam, draw Adam".
 ---@param s table
----@return string[]
-function stage.loss_names(s)
+---@param field "gate"|"optimiser"
+---@return string
+function stage.choices(s, field)
+  if not s.turns then return turn.choice_name(s[field]) end
   local out = {}
-  for name in pairs(s.losses) do out[#out + 1] = name end
-  table.sort(out)
-  return out
-end
-
--- A number, or what the function says at this step; anything else is the recipe's error.
-local function at(s, field, v, step, state)
-  if type(v) ~= "function" then return v end
-  local n = v(step, state)
-  if type(n) ~= "number" or n ~= n or math.abs(n) == math.huge then
-    fail(("stages.%s.%s"):format(s.name, field),
-      ("gave %s at step %d; it must give a finite number"):format(tostring(n), step))
-  end
-  return n
-end
-
----Weights and rate at a step.
----@param s table
----@param step integer of the stage, from 1
----@param state table
----@return table<string, number> weights, number? lr
-function stage.at(s, step, state)
-  local weights = {}
-  for name, w in pairs(s.losses) do
-    weights[name] = type(w) == "number" and w or at(s, "losses." .. name, w, step, state)
-  end
-  return weights, at(s, "optimiser.lr", s.optimiser.lr, step, state)
-end
-
----Whether a parameter's path is named by `trains`.
----@param trains string
----@param path string
----@return boolean
-function stage.is_trained(trains, path)
-  for prefix in trains:gmatch("%S+") do
-    if prefix == "*" or path == prefix or path:sub(1, #prefix) == prefix then return true end
-  end
-  return false
-end
-
----Raises when a prefix of `trains` names no parameter.
----@param s table
----@param all string[] paths of all parameters
-function stage.check_trains(s, all)
-  for prefix in s.trains:gmatch("%S+") do
-    local found = prefix == "*"
-    for _, path in ipairs(all) do found = found or path:sub(1, #prefix) == prefix end
-    if not found then
-      local tops, seen = {}, {}
-      for _, path in ipairs(all) do
-        local top = path:match("^[^.]+%.")
-        if top and not seen[top] then seen[top], tops[#tops + 1] = true, top end
-      end
-      fail(("stages.%s.trains"):format(s.name),
-        paths.unknown(s.trains, prefix, tops) .. " (no parameter's path begins so)")
-    end
-  end
+  for k, t in ipairs(s.turns) do out[k] = t.name .. " " .. turn.choice_name(t[field]) end
+  return table.concat(out, ", ")
 end
 
 ---Does the stage end here?
@@ -236,10 +212,5 @@ function stage.is_over(s, state)
     return ("no gain in %d epochs"):format(state.since_best)
   end
 end
-
----What a gate or optimiser is called in logs.
----@param choice table
----@return string
-function stage.choice_name(choice) return type(choice[1]) == "function" and "function" or choice[1] end
 
 return stage

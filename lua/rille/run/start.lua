@@ -10,19 +10,22 @@ local json = require "rille.util.json"
 local Log = require "rille.run.log"
 local lfs = require "lfs"
 local machine = require "rille.run.machine"
+local parts = require "rille.run.parts"
 local Progress = require "rille.run.progress"
 local Recipe = require "rille.run.recipe"
 local replay = require "rille.run.replay"
-local stage = require "rille.run.stage"
 
 local start = {}
 
 local function plain_stages(stages)
   local out = {}
   for k, s in ipairs(stages) do
-    out[k] = { name = s.name, trains = s.trains, losses = Log.plain(s.losses), gate = Log.plain(s.gate),
-      optimiser = Log.plain(s.optimiser),
-      ends = s.ends, batch = s.batch, select = s.select }
+    out[k] = Log.plain(s)
+    if s.turns then
+      local trains = {}
+      for i, t in ipairs(s.turns) do trains[i] = ("%s: %s"):format(t.name, t.trains) end
+      out[k].trains = table.concat(trains, "; ")
+    end
   end
   return out
 end
@@ -40,8 +43,9 @@ local function write_info(run, o)
   local info = { recipe = run.recipe.file, recipe_text = run.recipe.text, preset = run.recipe.preset,
     set = run.recipe.set, seed = run.seed,
     options = Log.plain(run.options), stages = plain_stages(run.stages), models = plain_models(run.models),
-    data = { dir = run.feed.dir, name = run.feed.name, classes = run.feed.classes, counts = run.feed.counts,
-      given = o.data },
+    data = { dir = run.feed.dir, name = run.feed.name, classes = run.feed.classes,
+      findings = run.feed.findings,
+      counts = run.feed.counts, given = o.data },
     versions = { rille = about.version, lua = about.lua }, cpu = about.cpu, isa = about.isa,
     threads = about.threads, blas = about.blas,
     started = os.date "!%Y-%m-%d %H:%M:%S" }
@@ -85,7 +89,7 @@ end
 local function new_run(recipe, o)
   local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options,
     seed = o.seed, dir = o.dir, data = o.data,
-    checkpoint_steps = o.checkpoint_steps, has_prompt = o.has_prompt, prompt_io = o.prompt_io, by_hand = {},
+    checkpoint_steps = o.checkpoint_steps, has_prompt = o.has_prompt, prompt_io = o.prompt_io,
     progress = Progress.new { quiet = o.quiet },
     position = { stage = 1, epoch = 1, batch = 0, cursor = 0, run_step = 0, sums = {}, seen = 0 },
     seconds = 0 }
@@ -99,7 +103,7 @@ local function build_run(run)
     say = function(text) run.progress:say(text) end })
   run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
   run.models = build.models(run.recipe, run.options, run.seed)
-  build.check_stages(run)
+  parts.check_stages(run)
   run.recipe_stamp = files.stamp(run.recipe.file)
 end
 
@@ -156,28 +160,28 @@ local function same_classes(run, state)
   end
 end
 
+-- The optimisers are made before the journal is applied, which may give them other parameters; what they
+-- remember is loaded when the stage is entered.
 local function put_state(run, tensors, state, entries)
-  local model, optim = checkpoint.split(tensors)
+  local model, optim, ema = checkpoint.split(tensors)
   local p = state.position
-  run.position, run.state, run.gate_state, run.seconds = p, state.state, state.gate_state or {},
+  run.position, run.state, run.gate_states, run.seconds = p, state.state, state.gate_states or {},
     state.seconds or 0
-  run.is_resumed_inside = state.has_optimiser
+  run.is_resumed_inside = state.optimisers ~= nil
   checkpoint.put_weights(run.models, model)
   if p.stage <= #run.stages then
-    run.stage = run.stages[p.stage]
     run.state.options = run.options
-    run.loss_names = stage.loss_names(run.stage)
-    local gate_state = run.gate_state
-    build.choose(run, run.stage)
-    run.optimiser = build.optimiser(run.stage, run.params, run.param_paths, 0)
+    local gate_states = run.gate_states
+    parts.enter(run, run.stages[p.stage], 0)
     edit.replay_fields(run, entries)
-    run.gate_state = gate_state
+    run.gate_states = gate_states
   end
   core.random_state(state.random)
-  if state.has_optimiser then
-    run.resumed_optimiser = function()
-      run.optimiser:load_state_dict { tensors = optim, numbers = state.optimiser }
+  if state.optimisers then
+    run.resumed_stage = function()
+      checkpoint.put_optimisers(run, optim, state.optimisers)
       core.random_state(state.random)
+      return ema
     end
   end
 end

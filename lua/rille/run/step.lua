@@ -1,7 +1,9 @@
 -- One step: outputs, losses, gradients, gate, optimiser. Nothing of it depends on the clock or on threads.
+local average = require "rille.run.average"
 local core = require "rille.core"
 local outputs = require "rille.run.outputs"
-local stage = require "rille.run.stage"
+local parts = require "rille.run.parts"
+local turn = require "rille.run.turn"
 
 local step = {}
 
@@ -107,7 +109,8 @@ local function gated(run, tensors, weights, batch)
   return run.gate(grads, ctx)
 end
 
--- Everything of a step that may be given up: reads parameters, writes buffers and the random state.
+-- Everything of a turn on one batch that may be given up: reads parameters, writes buffers and the random
+-- state.
 local function compute(run, batch, weights)
   local y = step.outputs(run, batch)
   local tensors, values = step.losses(run, y, batch)
@@ -119,39 +122,112 @@ local function compute(run, batch, weights)
   else
     local sum = weighted_sum(run, tensors, weights)
     if not sum.requires_grad then
-      local text = 'no loss of stage "%s" depends on a parameter that it trains (%s)'
-      error(text:format(run.stage.name, run.stage.trains), 0)
+      local text = 'no loss of %s depends on a parameter that it trains (%s)'
+      error(text:format(turn.where(run.turn), run.turn.trains), 0)
     end
     grads = core.grads({ sum }, run.params)[1]
   end
   return { grads = grads, record = record, values = values, total = total }
 end
 
----Run one training step.
----
----Ctrl-C twice gives up before the optimiser starts: then everything is as before the step, and nil is
----returned.
----@param run table
----@param batch table
----@return table? result values, total, record, norm, weights, lr
-function step.train(run, batch)
-  local weights, lr = stage.at(run.stage, run.state.step + 1, run.state)
+-- Adds w times the numbers of b to those of a, name by name.
+local function add_numbers(a, b, w)
+  for key, v in pairs(b) do a[key] = type(v) == "number" and (a[key] or 0) + w * v or v end
+  return a
+end
+
+-- The mean over several batches, each by its number of images: what one step on all of them would be, but
+-- that batch norm and the gate see one batch at a time.
+local function compute_all(run, batches, weights)
+  if #batches == 1 then return compute(run, batches[1], weights) end
+  local n, sum = 0, { values = {}, total = 0 }
+  for _, b in ipairs(batches) do n = n + b.image.shape[1] end
+  for _, b in ipairs(batches) do
+    local one, w = compute(run, b, weights), b.image.shape[1] / n
+    for i, g in ipairs(one.grads) do one.grads[i] = g * w end
+    if not sum.grads then
+      sum.grads = one.grads
+    else
+      for i, g in ipairs(one.grads) do sum.grads[i]:add_(g) end
+    end
+    add_numbers(sum.values, one.values, w)
+    sum.total = sum.total + w * one.total
+    if one.record then sum.record = add_numbers(sum.record or {}, one.record, w) end
+  end
+  return sum
+end
+
+-- One turn. Ctrl-C twice gives it up before the optimiser starts where nothing of the step has moved yet.
+local function take_turn(run, batches, is_first)
+  local weights, lr = turn.at(run.turn, run.state.step + 1, run.state)
   local kept = step.keep(run)
   local speaks = run.speaks == true
-  core.signals_mode(GIVES_UP[speaks])
-  local ok, result = pcall(compute, run, batch, weights)
+  core.signals_mode(is_first and GIVES_UP[speaks] or GOES_ON[speaks])
+  local ok, result = pcall(compute_all, run, batches, weights)
   core.signals_mode(GOES_ON[speaks])
   if not ok then
     step.restore(kept)
     local asked, ended = core.signals()
-    if asked + ended >= 2 then return nil end
+    if asked + ended >= 2 and is_first then return nil end
     error(result, 0)
   end
   local optimiser, grads = run.optimiser, result.grads
   if lr then optimiser.lr = lr end
-  local norm = optimiser:step(grads, run.stage.clip or math.huge)
-  if not is_finite(norm) then say_not_finite(run, "the gradient", norm, batch) end
+  local norm = optimiser:step(grads, run.turn.clip or math.huge)
+  if not is_finite(norm) then say_not_finite(run, "the gradient", norm, batches[1]) end
   result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
+  local after = run.recipe.table.after
+  if after then core.no_grad(after, run.models, run.state, run.options) end
+  return result
+end
+
+-- Values and weights of a turn under their names; under TURN.NAME where two turns have a loss of that name.
+local function merge(run, result, one)
+  local how_many = {}
+  for _, p in ipairs(run.parts) do
+    for _, name in ipairs(p.loss_names) do how_many[name] = (how_many[name] or 0) + 1 end
+  end
+  for _, name in ipairs(run.loss_names) do
+    local key = how_many[name] > 1 and run.turn.name .. "." .. name or name
+    result.values[key], result.weights[key] = one.values[name], one.weights[name]
+  end
+  result.total, result.norm, result.lr = result.total + one.total, one.norm, one.lr
+  result.turns[run.turn.name] = { gradient = one.norm, lr = one.lr }
+  for key, v in pairs(one.record or {}) do
+    result.record = result.record or {}
+    if key:match("^layer%.") or result.record[key] == nil then
+      result.record[key] = v
+    else
+      result.record[run.turn.name .. "_" .. key] = v
+    end
+  end
+end
+
+local function take_turns(run, batches)
+  if #run.parts == 1 then return take_turn(run, batches, true) end
+  local result = { values = {}, weights = {}, turns = {}, total = 0 }
+  for k = 1, #run.parts do
+    parts.take(run, k)
+    local one = take_turn(run, batches, k == 1)
+    if not one then return nil end
+    merge(run, result, one)
+  end
+  return result
+end
+
+---Run one training step: every turn of the stage in order, on the same batches, each with a forward pass of
+---its own.
+---
+---Ctrl-C twice gives up before the first optimiser starts: then everything is as before the step, and nil is
+---returned.
+---@param run table
+---@param batches table[] one; with `accumulate` several, over which gradients are averaged
+---@return table? result values, total, record, norm, weights, lr; turns (norm and rate of each) if several
+function step.train(run, batches)
+  local ok, result = pcall(take_turns, run, batches)
+  parts.release(run)
+  if not ok then error(result, 0) end
+  if result then average.step(run) end
   return result
 end
 

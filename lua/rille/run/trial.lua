@@ -5,6 +5,7 @@ local core = require "rille.core"
 local Feed = require "rille.run.feed"
 local files = require "rille.util.files"
 local outputs = require "rille.run.outputs"
+local parts = require "rille.run.parts"
 local Progress = require "rille.run.progress"
 local stage = require "rille.run.stage"
 local step = require "rille.run.step"
@@ -24,7 +25,7 @@ function trial.open(recipe, o)
     say = function(text) run.progress:say(text) end })
   run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
   run.models = build.models(recipe, run.options, o.seed)
-  build.check_stages(run)
+  parts.check_stages(run)
   return run
 end
 
@@ -36,10 +37,10 @@ end
 function trial.enter(run, k, n)
   local s = run.stages[k]
   run.position.stage, run.position.run_step = k, 0
-  run.state = build.fresh_state(run, s)
-  run.gate_state = {}
+  run.state = parts.fresh_state(run, s)
+  run.gate_states = {}
   run.batch_size = s.batch or run.options.batch
-  build.enter(run, s)
+  parts.enter(run, s)
   if n then return run.feed:fixed("train", n)() end
   local next_batch = run.feed:batches("train", { batch = run.batch_size, stage = k, epoch = 1, cursor = 0,
     augment = run.feed:augments() and s.augment ~= false })
@@ -51,7 +52,7 @@ end
 ---@param batch table
 ---@return table result
 function trial.step(run, batch)
-  local result = step.train(run, batch)
+  local result = step.train(run, { batch })
   run.state.step, run.state.losses = run.state.step + 1, result.values
   return result
 end
@@ -93,7 +94,7 @@ local function check_stage(run, k, out)
   out(('stage "%s"'):format(s.name))
   out(("  trains    %d numbers, %d stay as they are; %s, gate %s"):format(build.count(all, true),
     build.count(all, false),
-    stage.choice_name(s.optimiser), stage.choice_name(s.gate)))
+    stage.choices(s, "optimiser"), stage.choices(s, "gate")))
   out(("  losses    %s"):format(losses_text(first.values)))
   out(("  batch     %s; %d steps an epoch"):format(table.concat(batch.image.shape, "x"), per))
   local e = s.ends

@@ -1,8 +1,9 @@
 -- Answers that need no insight, to be beaten: a linear classifier of 16 x 16 thumbnails, the mean gaze map
--- of the training images, and a Gaussian in the middle of the picture.
+-- of the training images, a Gaussian in the middle of the picture, the mean mask, and the degraded image.
+local check = require "rille.util.check"
 local core = require "rille.core"
+local kinds = require "rille.run.kinds"
 local rl = require "rille"
-local scores = require "rille.run.scores"
 
 local trivial = {}
 
@@ -48,7 +49,7 @@ function trivial.thumbnail(feed, split)
   local p = core.no_grad(function() return rl.softmax(rl.linear(test - mean, w, b), -1):tolist() end)
   local rows = {}
   for i, file in ipairs(files) do rows[i] = { file = file } end
-  scores.put_classes(rows, p, truth)
+  kinds.put_classes(rows, p, truth)
   return rows
 end
 
@@ -80,7 +81,7 @@ local function score_map(feed, split, map)
   for batch in feed:fixed(split, BATCH) do
     local some, size = {}, batch.saliency.shape
     for i, file in ipairs(batch.file) do some[i] = { file = file } end
-    scores.put_maps(some, logits:reshape({ 1, 1, size[3], size[4] }):expand(size), batch)
+    kinds.put_maps(some, logits:reshape({ 1, 1, size[3], size[4] }):expand(size), batch)
     table.move(some, 1, #some, #rows + 1, rows)
   end
   return rows
@@ -98,6 +99,51 @@ function trivial.maps(feed, split)
     return { mean_map = score_map(feed, split, mean),
       gaussian = score_map(feed, split, gaussian(size[#size - 1], size[#size])) }
   end)
+end
+
+---Rows of one mask for every image: where more than half of the training masks are.
+---@param feed table
+---@param split string
+---@return table[]? rows nil without masks to learn from
+function trivial.mask(feed, split)
+  return core.no_grad(function()
+    local sum, n = nil, 0
+    for batch in feed:fixed("train", BATCH) do
+      if not batch.mask then return nil end
+      local one = batch.mask:to("f64"):sum { dim = { 1 }, keepdim = true }
+      sum, n = sum and sum + one or one, n + batch.has_mask:to("f64"):sum():item()
+    end
+    if n == 0 then return nil end
+    local rows, mean = {}, (sum / n):gt(0.5)
+    for batch in feed:fixed(split, BATCH) do
+      local some = {}
+      for i, file in ipairs(batch.file) do some[i] = { file = file } end
+      if batch.mask then kinds.put_masks(some, mean:expand(batch.mask.shape), batch, true) end
+      table.move(some, 1, #some, #rows + 1, rows)
+    end
+    return rows
+  end)
+end
+
+---Rows of the degraded images taken as they are.
+---@param feed table
+---@param split string
+---@param spec table the report's `restore`, with `from`
+---@param forward fun(batch: table): table
+---@param size integer of batches
+---@return table[]
+function trivial.degraded(feed, split, spec, forward, size)
+  local rows = {}
+  core.no_grad(function()
+    for batch in feed:fixed(split, size) do
+      local y, some = forward(batch), {}
+      for i, file in ipairs(batch.file) do some[i] = { file = file } end
+      local x, truth = y[spec.from], kinds.truth(spec, y, batch)
+      if check.shape_text(x) == check.shape_text(truth) then kinds.put_restored(some, x, truth, batch) end
+      table.move(some, 1, #some, #rows + 1, rows)
+    end
+  end)
+  return rows
 end
 
 return trivial

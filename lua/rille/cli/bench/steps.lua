@@ -1,6 +1,7 @@
 -- One step of a workload, as the runner does it.
 local build = require "rille.run.build"
 local core = require "rille.core"
+local parts = require "rille.run.parts"
 local Recipe = require "rille.run.recipe"
 local step = require "rille.run.step"
 
@@ -11,8 +12,8 @@ local function run_of(R)
   local recipe = Recipe.resolve({ table = R, file = "bench", text = "" }, {})
   local run = { recipe = recipe, options = recipe.options, stages = recipe.stages,
     models = build.models(recipe, recipe.options, 1),
-    position = { run_step = 0 }, state = { step = 0, options = recipe.options }, gate_state = {} }
-  build.enter(run, recipe.stages[1])
+    position = { run_step = 0 }, state = { step = 0, options = recipe.options } }
+  parts.enter(run, recipe.stages[1])
   return run
 end
 
@@ -37,7 +38,7 @@ function steps.prepare(w)
     w.step = inference(run, w)
   else
     w.step = function()
-      local result = step.train(run, w.batch)
+      local result = step.train(run, { w.batch })
       run.state.step = run.state.step + 1
       return result.total
     end
