@@ -64,7 +64,7 @@ describe("the program", function()
       and metrics.trivial.gaussian)
     assert.is_truthy(metrics.differences["cc vs mean_map"].interval)
     assert.are.equal(7, select(2, files.read(dir .. "predictions.csv"):gsub("\n", "")))
-    for _, name in ipairs { "pictures/best-1.png", "pictures/index.json", "weights.safetensors",
+    for _, name in ipairs { "pictures/saliency-best-1.png", "pictures/index.json", "weights.safetensors",
       "report.html" } do
       assert.is_truthy(lfs.attributes(dir .. name), name)
     end
