@@ -1,20 +1,47 @@
--- Ten f64 steps of every stage of the cooperative recipe at `tiny`, by the runner's own step function.
--- As a script: rille tests/twin/cooperative.lua DIR writes the start weights and the batches there, for
--- cooperative.py.
--- As a module: losses(folder) -> { stage = { ten losses } }, and the data it is meant for.
+-- Every stage of the cooperative recipes and of what they are compared with, by the runner's own step
+-- function: ten f64 steps at `tiny`, or two f32 steps on one batch at `paper`.
+-- As a script: rille tests/twin/cooperative.lua DIR [paper] writes the start weights and the batches there,
+-- for cooperative.py.
+-- As a module: cases, tiny(case, folder) and paper(case, folder) -> { stage = numbers }, and the data meant.
 local rl = require "rille"
 local build = require "rille.run.build"
 local recipe = require "rille.run.recipe"
 local trial = require "rille.run.trial"
 
 local STEPS = 10
-local SETS = { "dropout=0", "batch=6" } -- dropout's masks are not shared with the twin
+local SIZES = { -- what is set, and the phantom; dropout's masks are not shared with the twin
+  tiny = { set = { "dropout=0", "batch=6" }, data = { train = 36, val = 6, test = 6, size = 64, seed = 5 } },
+  paper = { set = { "dropout=0" }, data = { train = 3, val = 3, test = 3, size = 320, seed = 5 } },
+}
+local CASES = { -- name, recipe, option
+  { "cooperative", "cooperative" },
+  { "released", "cooperative_released" },
+  { "uncertainty", "cooperative_joint", "method=uncertainty" },
+  { "equal", "cooperative_joint", "method=equal" },
+  { "gradprom", "cooperative_joint", "method=gradprom" },
+}
+for _, net in ipairs { "mt_unet", "unet_class", "unet_map", "densenet", "res_se" } do
+  CASES[#CASES + 1] = { net, "cooperative_baselines", "net=" .. net }
+end
 
-local DATA = { train = 36, val = 6, test = 6, size = 64, seed = 5 }
+local function open(case, preset, data)
+  local set = { table.unpack(SIZES[preset].set) }
+  set[#set + 1] = case[3]
+  local loaded = recipe.load(case[2], { preset = preset, set = set })
+  return trial.open(loaded, { data = data, seed = 1, quiet = true })
+end
 
-local function to_f64(batch)
-  for _, name in ipairs { "image", "saliency" } do batch[name] = batch[name]:to "f64" end
-  return batch
+local function dump_weights(run, case, dump)
+  local weights = {}
+  for _, name in ipairs(build.sorted_names(run.models)) do
+    for path, t in pairs(run.models[name]:state_dict()) do weights[name .. "." .. path] = t end
+  end
+  dump(case[1] .. "-weights", weights)
+end
+
+local function dump_batch(run, case, n, batch, dump)
+  dump(("%s-%s-%02d"):format(case[1], run.stages[run.position.stage].name, n),
+    { image = batch.image, saliency = batch.saliency, label = batch.label })
 end
 
 local function each_batch(run, k, f)
@@ -24,47 +51,61 @@ local function each_batch(run, k, f)
     for batch in run.feed:batches("train", o) do
       if done == STEPS then return end
       done = done + 1
-      f(to_f64(batch), done)
+      for _, name in ipairs { "image", "saliency" } do batch[name] = batch[name]:to "f64" end
+      f(batch, done)
     end
     epoch = epoch + 1
   end
 end
 
+---The losses of ten f64 steps of each stage.
+---@param case string[] one of `cases`
 ---@param data string a data set's folder
 ---@param dump? fun(name: string, tensors: table) gets the start weights and every batch
-local function losses(data, dump)
-  local tiny = recipe.load("cooperative", { preset = "tiny", set = SETS })
-  local run = trial.open(tiny, { data = data, seed = 1, quiet = true })
+local function tiny(case, data, dump)
+  local run, out = open(case, "tiny", data), {}
   for _, m in pairs(run.models) do m:to "f64" end
-  if dump then
-    local weights = {}
-    for _, name in ipairs(build.sorted_names(run.models)) do
-      for path, t in pairs(run.models[name]:state_dict()) do weights[name .. "." .. path] = t end
-    end
-    dump("weights", weights)
-  end
-  local out = {}
+  if dump then dump_weights(run, case, dump) end
   for k, s in ipairs(run.stages) do
     trial.enter(run, k)
     out[s.name] = {}
     each_batch(run, k, function(batch, n)
-      if dump then
-        local kept = { image = batch.image, saliency = batch.saliency, label = batch.label }
-        dump(("%d-%s-%02d"):format(k, s.name, n), kept)
-      end
+      if dump then dump_batch(run, case, n, batch, dump) end
       out[s.name][n] = trial.step(run, batch).total
     end)
   end
   return out
 end
 
-if arg and arg[0] and arg[0]:find("twin/cooperative.lua", 1, true) then
-  local dir = assert(arg[1], "give a folder")
-  rl.data.phantom(dir .. "/data", DATA)
-  local got = losses(dir .. "/data", function(name, tensors)
-    assert(rl.io.save(dir .. "/" .. name .. ".safetensors", tensors))
-  end)
-  for _, name in ipairs(build.sorted_names(got)) do print(name, table.concat(got[name], " ")) end
+---Loss and gradient's norm of one f32 step of each stage, and the loss behind it.
+---@param case string[] one of `cases`
+---@param data string a data set's folder; all its training images are the batch
+---@param dump? fun(name: string, tensors: table)
+local function paper(case, data, dump)
+  local run, out = open(case, "paper", data), {}
+  if dump then dump_weights(run, case, dump) end
+  for k, s in ipairs(run.stages) do
+    local batch = trial.enter(run, k, SIZES.paper.data.train)
+    if dump then dump_batch(run, case, 1, batch, dump) end
+    local first, second = trial.step(run, batch), trial.step(run, batch)
+    out[s.name] = { first.total, first.norm, second.total }
+    collectgarbage()
+  end
+  return out
 end
 
-return { losses = losses, data = DATA }
+if arg and arg[0] and arg[0]:find("twin/cooperative.lua", 1, true) then
+  local dir, preset = assert(arg[1], "give a folder"), arg[2] or "tiny"
+  rl.data.phantom(dir .. "/data", SIZES[preset].data)
+  for _, case in ipairs(CASES) do
+    local got = (preset == "paper" and paper or tiny)(case, dir .. "/data", function(name, tensors)
+      assert(rl.io.save(dir .. "/" .. name .. ".safetensors", tensors))
+    end)
+    for _, name in ipairs(build.sorted_names(got)) do
+      print(case[1], name, table.concat(got[name], " "))
+    end
+  end
+end
+
+local data = { tiny = SIZES.tiny.data, paper = SIZES.paper.data }
+return { tiny = tiny, paper = paper, cases = CASES, data = data }

@@ -1,77 +1,196 @@
-"""The cooperative recipe's stages at `tiny`, written a second time in PyTorch: ten f64 steps each.
+"""The stages of the cooperative recipes and of what they are compared with, a second time in PyTorch.
 
-    rille tests/twin/cooperative.lua DIR        # start weights and batches
-    python cooperative.py DIR > ../golden/cooperative.json
+    rille tests/twin/cooperative.lua DIR [paper]             # start weights and batches
+    python cooperative.py DIR tiny > ../golden/cooperative.json           # the losses of ten f64 steps
+    python cooperative.py DIR paper > ../golden/cooperative_paper.json    # loss, gradient's norm, loss after a step
 """
-import glob, json, sys
+import glob, json, os, sys
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from models import Decoder, DenseNet, Fusion, Head, ResSE, batch_triplet, saliency_kl
+from models import Decoder, DenseNet, Fusion, Head, MTUNet, ResSE, Weighting, batch_triplet, saliency_kl, width_triplet
+
+SIZES = { # DenseNet's blocks, growth, first width; width of the U-Nets; rate
+    "tiny": (((2, 2, 2, 2), 8, 16), 0.0625, 1e-3),
+    "paper": (((6, 12, 48, 32), 32, 64), 1.0, 1e-4),
+}
 
 
-class Net(nn.Module):
-    def __init__(self, width):
+def thrice(b):
+    return b["image"].expand(-1, 3, -1, -1)
+
+
+class Staged(nn.Module):
+    def __init__(self, dense, width, weighting=False):
         super().__init__()
-        self.densenet = DenseNet((2, 2, 2, 2), growth=8, initial=16)
+        self.densenet = DenseNet(dense[0], growth=dense[1], initial=dense[2])
         self.res_se, self.decoder = ResSE(width), Decoder(width, self.densenet.width)
         self.head, self.fusion = Head(width), Fusion(self.densenet.width, int(64 * width), dropout=0)
+        if weighting:
+            self.weighting = Weighting()
+
+    def d1(self, b, f4):
+        return self.decoder(f4, self.res_se(b["image"]))
+
+    def embed(self, b):
+        return batch_triplet(self.densenet.tap(thrice(b)).mean((2, 3)), b["label"])
+
+    def embed_released(self, b):
+        return width_triplet(self.densenet.tap(thrice(b)), b["label"])
+
+    def diagnose(self, b):
+        return F.cross_entropy(self.densenet(thrice(b)), b["label"])
+
+    def gaze(self, b):
+        return saliency_kl(self.head(self.d1(b, self.densenet.tap(thrice(b)))), b["saliency"])
+
+    def fuse(self, b):
+        f4 = self.densenet.tap(thrice(b))
+        return F.cross_entropy(self.fusion(self.densenet.final(f4), self.d1(b, f4)), b["label"])
+
+    def both(self, b):
+        f4 = self.densenet.tap(thrice(b))
+        d1 = self.d1(b, f4)
+        ce = F.cross_entropy(self.fusion(self.densenet.final(f4), d1), b["label"])
+        return ce, saliency_kl(self.head(d1), b["saliency"])
+
+    def uncertainty(self, b):
+        return self.weighting(*self.both(b))
+
+    def equal(self, b):
+        return sum(self.both(b))
 
 
-def embed(net, b):
-    return batch_triplet(net.densenet.tap(b["image"].expand(-1, 3, -1, -1)).mean((2, 3)), b["label"])
+class Plain(nn.Module):
+    """MT-UNet and its halves"""
+
+    def __init__(self, dense, width):
+        super().__init__()
+        self.net, self.weighting = MTUNet(width, dropout=0), Weighting()
+
+    def class_loss(self, b):
+        return F.cross_entropy(self.net(b["image"])[0], b["label"])
+
+    def map_loss(self, b):
+        return saliency_kl(self.net(b["image"])[1], b["saliency"])
+
+    def uncertainty(self, b):
+        logits, maps = self.net(b["image"])
+        return self.weighting(F.cross_entropy(logits, b["label"]), saliency_kl(maps, b["saliency"]))
 
 
-def diagnose(net, b):
-    return F.cross_entropy(net.densenet(b["image"].expand(-1, 3, -1, -1)), b["label"])
+class Dense(nn.Module):
+    def __init__(self, dense, width):
+        super().__init__()
+        self.net = DenseNet(dense[0], growth=dense[1], initial=dense[2])
+
+    def loss(self, b):
+        return F.cross_entropy(self.net(thrice(b)), b["label"])
 
 
-def gaze(net, b):
-    with torch.no_grad():
-        f4 = net.densenet.tap(b["image"].expand(-1, 3, -1, -1))
-    return saliency_kl(net.head(net.decoder(f4, net.res_se(b["image"]))), b["saliency"])
+class Alone(nn.Module):
+    def __init__(self, dense, width):
+        super().__init__()
+        self.encoder, self.decoder, self.head = ResSE(width), Decoder(width, None), Head(width)
+
+    def loss(self, b):
+        return saliency_kl(self.head(self.decoder(None, self.encoder(b["image"]))), b["saliency"])
 
 
-def fuse(net, b):
-    with torch.no_grad():
-        f4 = net.densenet.tap(b["image"].expand(-1, 3, -1, -1))
-        d1 = net.decoder(f4, net.res_se(b["image"]))
-        f5 = net.densenet.final(f4)
-    return F.cross_entropy(net.fusion(f5, d1), b["label"])
+class Joint(Staged):
+    def __init__(self, dense, width):
+        super().__init__(dense, width, weighting=True)
 
 
+FUSED = ["densenet.features.", "res_se.", "decoder.", "head.", "fusion."]
+UNET = ["net.encoder.", "net.decoder."]
 STAGES = [ # name, loss, parts trained
-    ("embed", embed, ["densenet.features."]),
-    ("diagnose", diagnose, ["densenet."]),
-    ("gaze", gaze, ["res_se.", "decoder.", "head."]),
-    ("fuse", fuse, ["fusion."]),
+    ("embed", "embed", ["densenet.features."]),
+    ("diagnose", "diagnose", ["densenet."]),
+    ("gaze", "gaze", ["res_se.", "decoder.", "head."]),
+    ("fuse", "fuse", ["fusion."]),
 ]
+CASES = {
+    "cooperative": (Staged, STAGES),
+    "released": (Staged, [("embed", "embed_released", STAGES[0][2])] + STAGES[1:]),
+    "uncertainty": (Joint, [("joint", "uncertainty", FUSED + ["weighting."])]),
+    "equal": (Joint, [("joint", "equal", FUSED)]),
+    "gradprom": (Joint, [("joint", "gradprom", FUSED)]),
+    "mt_unet": (Plain, [("train", "uncertainty", ["net.", "weighting."])]),
+    "unet_class": (Plain, [("train", "class_loss", UNET + ["net.classifier."])]),
+    "unet_map": (Plain, [("train", "map_loss", UNET + ["net.head."])]),
+    "densenet": (Dense, [("train", "loss", ["net."])]),
+    "res_se": (Alone, [("train", "loss", ["encoder.", "decoder.", "head."])]),
+}
 
 
-def main(folder):
-    net = Net(0.0625).double()
-    net.load_state_dict(load_file(f"{folder}/weights.safetensors"))
+def promoted(ce, kl, params):
+    """arXiv:2501.01114: the second gradient joins where it agrees with the first, over what both reach"""
+    main = torch.autograd.grad(ce, params, retain_graph=True, allow_unused=True)
+    other = torch.autograd.grad(kl, params, allow_unused=True)
+    agree = sum((m * o).sum() for m, o in zip(main, other) if m is not None and o is not None) >= 0
+    for p, m, o in zip(params, main, other):
+        p.grad = o if m is None else m + o if o is not None and agree else m
+
+
+def step(net, loss_name, b, params, adam):
+    adam.zero_grad()
+    if loss_name == "gradprom":
+        ce, kl = net.both(b)
+        loss = ce + kl
+        promoted(ce, kl, params)
+    else:
+        loss = getattr(net, loss_name)(b)
+        loss.backward()
+    norm = sum(p.grad.double().square().sum() for p in params if p.grad is not None).sqrt()
+    adam.step()
+    return loss.item(), norm.item()
+
+
+def enter(net, parts, moving):
+    params = []
+    for name, p in net.named_parameters():
+        p.requires_grad_(any(name.startswith(x) for x in parts))
+        if p.requires_grad:
+            params.append(p)
+    net.train(moving)  # frozen parts keep their statistics, but not as the code was released
+    for part in parts:
+        net.get_submodule(part.rstrip(".")).train()
+    return params
+
+
+def run(case, folder, size, dtype):
+    dense, width, rate = SIZES[size]
+    kind, stages = CASES[case]
+    net = kind(dense, width).to(dtype)
+    net.load_state_dict(load_file(f"{folder}/{case}-weights.safetensors"))
     out = {}
-    for k, (name, loss_of, parts) in enumerate(STAGES, 1):
-        trained = [p for n, p in net.named_parameters() if any(n.startswith(x) for x in parts)]
-        net.eval()  # frozen parts keep their statistics
-        for part in parts:
-            net.get_submodule(part.rstrip(".")).train()
-        adam, out[name] = torch.optim.Adam(trained, lr=1e-3), []
-        for file in sorted(glob.glob(f"{folder}/{k}-{name}-*.safetensors")):
+    for name, loss_name, parts in stages:
+        params, values = enter(net, parts, case == "released"), []
+        adam = torch.optim.Adam(params, lr=rate)
+        for file in sorted(glob.glob(f"{folder}/{case}-{name}-*.safetensors")):
             b = load_file(file)
-            b["label"] = b["label"] - 1
-            adam.zero_grad()
-            loss = loss_of(net, b)
-            loss.backward()
-            adam.step()
-            out[name].append(loss.item())
-    json.dump({"made_by": f"tests/twin/cooperative.py with PyTorch {torch.__version__}, f64", "losses": out}, sys.stdout, indent=1)
+            b = {"label": b["label"] - 1, "image": b["image"].to(dtype), "saliency": b["saliency"].to(dtype)}
+            values.append(step(net, loss_name, b, params, adam))
+            if size == "paper":
+                after = step(net, loss_name, b, params, adam)
+                values = [*values[0], after[0]]
+        out[name] = values if size == "paper" else [loss for loss, _ in values]
+    return out
+
+
+def main(folder, size):
+    cases = [c for c in CASES if os.path.exists(f"{folder}/{c}-weights.safetensors")]
+    out = {"made_by": f"tests/twin/cooperative.py with PyTorch {torch.__version__}",
+           "f64": {c: run(c, folder, size, torch.float64) for c in cases}}
+    if size == "paper":
+        out["f32"] = {c: run(c, folder, size, torch.float32) for c in cases}
+    json.dump(out, sys.stdout, indent=1)
     print()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

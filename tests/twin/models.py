@@ -126,14 +126,15 @@ class Decoder(nn.Module):
         super().__init__()
         e = [int(c * width) for c in (64, 128, 256, 512, 1024)]
         ups = [e[0], e[0], e[1], e[2], e[3]]  # width of step k's up and output
-        source = [ups[1], ups[2], ups[3], ups[4], f4]
-        for k in range(5, 0, -1):
+        source = [ups[1], ups[2], ups[3], ups[4] if f4 else e[4], f4]
+        self.steps = 5 if f4 else 4  # without F4 from the encoder's last map
+        for k in range(self.steps, 0, -1):
             self.add_module(f"up{k}", Up(source[k - 1], ups[k - 1]))
             self.add_module(f"conv{k}", Conv2(e[k - 1] + ups[k - 1], ups[k - 1]))
 
     def forward(self, f4, maps):
-        d = f4
-        for k in range(5, 0, -1):
+        d = maps[4] if f4 is None else f4
+        for k in range(self.steps, 0, -1):
             d = getattr(self, f"conv{k}")(torch.cat([maps[k - 1], getattr(self, f"up{k}")(d)], 1))
         return d
 
@@ -158,6 +159,69 @@ class Fusion(nn.Module):
         return self.fc2(F.dropout(F.relu(self.fc1(h)), self.dropout, self.training))
 
 
+class UNetEncoder(nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        for k in range(1, 6):
+            self.add_module(f"conv{k}", Conv2(w[k - 1], w[k]))
+
+    def forward(self, x):
+        maps = []
+        for k in range(1, 6):
+            x = getattr(self, f"conv{k}")(x if k == 1 else F.max_pool2d(x, 2))
+            maps.append(x)
+        return maps
+
+
+class UNetDecoder(nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        for k in range(4, 0, -1):
+            self.add_module(f"up{k}", Up(w[k + 1], w[k]))
+            self.add_module(f"conv{k}", Conv2(2 * w[k], w[k]))
+
+    def forward(self, maps):
+        d = maps[4]
+        for k in range(4, 0, -1):
+            d = getattr(self, f"conv{k}")(torch.cat([maps[k - 1], getattr(self, f"up{k}")(d)], 1))
+        return d
+
+
+class MTUNetClassifier(nn.Module):
+    def __init__(self, features, classes, dropout):
+        super().__init__()
+        self.fc1, self.fc2, self.dropout = nn.Linear(features, 64), nn.Linear(64, classes), dropout
+
+    def forward(self, bottleneck, last):
+        h = self.fc1(torch.cat([bottleneck.mean((2, 3)), last.mean((2, 3))], 1))
+        return self.fc2(F.relu(F.dropout(h, self.dropout, self.training)))
+
+
+class MTUNet(nn.Module):
+    def __init__(self, width=1.0, channels=1, classes=3, dropout=0.25):
+        super().__init__()
+        w = [channels] + [int(c * width) for c in (64, 128, 256, 512, 1024)]
+        self.encoder, self.decoder, self.head = UNetEncoder(w), UNetDecoder(w), Head(width)
+        self.classifier = MTUNetClassifier(w[5] + w[1], classes, dropout)
+
+    def forward(self, x):
+        maps = self.encoder(x)
+        d1 = self.decoder(maps)
+        return self.classifier(maps[4], d1), self.head(d1)
+
+
+class Weighting(nn.Module):
+    """CE / s^2 + ln(s + 1) + KL / 2 + ln 2 with s = exp(a)"""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(1))
+
+    def forward(self, ce, kl):
+        s = self.a.exp()
+        return (ce / s ** 2 + torch.log(s + 1) + kl / 2 + torch.log(torch.full_like(s, 2))).sum()
+
+
 def saliency_kl(logits, g):
     """mean over the batch of sum g (ln g - ln softmax(logits)), softmax over all pixels"""
     q, g = F.log_softmax(logits.flatten(1), 1), g.flatten(1)
@@ -172,6 +236,19 @@ def batch_triplet(z, label, margin=1.0):
     valid = (same & apart)[:, :, None] & (~same)[:, None, :]
     loss = (margin + d[:, :, None] - d[:, None, :]).clamp_min(0)
     return loss[valid].mean() if valid.any() else (z * 0).sum()
+
+
+def width_triplet(f4, label, margin=1.0):
+    """every image once with the next of its class and the next of another; distances along the width alone"""
+    n, loss = len(label), 0
+    for a in range(n):
+        others = [(a + k) % n for k in range(1, n)]
+        same = [k for k in others if label[k] == label[a]]
+        apart = [k for k in others if label[k] != label[a]]
+        if same and apart:
+            d = [(f4[a] - f4[k] + 1e-6).square().sum(-1).sqrt() for k in (same[0], apart[0])]
+            loss = loss + (margin + d[0] - d[1]).clamp_min(0).mean()
+    return loss
 
 
 class Block(nn.Module):
