@@ -69,4 +69,20 @@ function data.egd_cxr(src, dir, opts)
   return require "rille.data.egd_cxr"(src, dir, o)
 end
 
+---Prepare the Montgomery, Shenzhen or JSRT chest X-rays with their lung masks; see `rille data montgomery`.
+---
+---Raises: `NAME: ...` when no image is found, or DIR holds a data set already.
+---@param name "montgomery"|"shenzhen"|"jsrt"
+---@param src string folder of the download, unpacked
+---@param dir string
+---@param opts? { size: integer, seed: integer, say: fun(text: string) } longer side in pixels, 512
+---@return integer ready, integer masked, integer left_out
+function data.lungs(name, src, dir, opts)
+  check.word("data.lungs", "name", name, { "montgomery", "shenzhen", "jsrt" })
+  local o = check.options("data.lungs", opts, { size = 512, seed = 1,
+    say = function(text) io.stderr:write(text, "\n") end })
+  check.integer("data.lungs", "size", o.size, 16, 4096)
+  return require "rille.data.lungs"(name, src, dir, o)
+end
+
 return data

@@ -1,5 +1,6 @@
 -- What lies in the published folders: the three tables, and the images by name, in whatever subfolder.
 local lfs = require "lfs"
+local walk = require "rille.data.walk"
 
 local sources = {}
 
@@ -21,36 +22,15 @@ local function keep(found, path, name)
   table.insert(found.by_head[head], stem)
 end
 
-local function walk(found, dir, seen)
-  local about = lfs.attributes(dir)
-  if not about or about.mode ~= "directory" then return end
-  local mark = about.dev .. ":" .. about.ino -- links may lead in circles
-  if seen[mark] then return end
-  seen[mark] = true
-  local ok, iterate, state = pcall(lfs.dir, dir)
-  if not ok then return end
-  local names = {}
-  for name in iterate, state do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local path = dir .. "/" .. name
-    if name:find "%.%w+$" and lfs.attributes(path, "mode") == "file" then
-      keep(found, path, name)
-    elseif name:sub(1, 1) ~= "." then
-      walk(found, path, seen)
-    end
-  end
-end
-
 ---@param dirs string[]
 ---@return { tables: table<string, string>, images: table<string, table>, by_head: table<string, string[]> }
 function sources.find(dirs)
-  local found, seen = { tables = {}, images = {}, by_head = {} }, {}
+  local found = { tables = {}, images = {}, by_head = {} }
   for _, dir in ipairs(dirs) do
     if lfs.attributes(dir, "mode") ~= "directory" then
       error(('egd-cxr: "%s" is no folder; name the one with master_sheet.csv and the images'):format(dir), 0)
     end
-    walk(found, dir, seen)
+    walk(dir, function(path, name) keep(found, path, name) end)
   end
   return found
 end
