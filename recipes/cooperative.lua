@@ -10,6 +10,7 @@ R.options = { -- as they stand: preset desk
   size = 96, -- pixels; height and width alike, or { height, width }
   channels = 1, -- grey images; DenseNet repeats them three times
   densenet = { blocks = { 6, 12, 24, 16 }, growth = 32, initial = 64 }, -- DenseNet-121
+  weights = "random", -- of DenseNet at the start, or a file that examples/imagenet.py wrote
   width = 0.25, -- of the Res-SE U-Net, against the published one
   margin = 1, -- of the triplet loss
   dropout = 0.25,
@@ -47,9 +48,9 @@ R.data = { augment = {}, phantom = { train = 300, val = 60, test = 300 } }
 
 function R.models(o)
   local d = o.densenet
-  local densenet = models.DenseNet {
+  local densenet = models.pretrained(models.DenseNet {
     blocks = d.blocks, growth = d.growth, initial = d.initial, classes = o.classes,
-  }
+  }, o.weights)
   return {
     densenet = densenet,
     res_se = models.ResSEEncoder { channels = o.channels, width = o.width },

@@ -25,8 +25,8 @@ local NETS = {
   end,
   densenet = function(o)
     local d = o.densenet
-    return { net = models.DenseNet { blocks = d.blocks, growth = d.growth, initial = d.initial,
-      classes = o.classes } }
+    return { net = models.pretrained(models.DenseNet { blocks = d.blocks, growth = d.growth,
+      initial = d.initial, classes = o.classes }, o.weights) }
   end,
   res_se = function(o)
     return { encoder = models.ResSEEncoder { channels = o.channels, width = o.width },

@@ -7,6 +7,7 @@ local files = {
   ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head",
   FusionClassifier = "fusion",
   APPAUNet = "appau_net", MaskDiscriminator = "mask_discriminator",
+  pretrained = "pretrained",
   MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
 }
 
