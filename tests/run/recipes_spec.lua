@@ -1,6 +1,7 @@
 -- The recipes in miniature: every method of the joint training does a step of every stage.
 local rl = require "rille"
 local recipe = require "rille.run.recipe"
+local step = require "rille.run.step"
 local trial = require "rille.run.trial"
 
 local function every_stage(name, dir, set)
@@ -35,6 +36,20 @@ describe("recipes of the cooperative family", function()
     assert.is_false(run.models.densenet.features.norm0.weight.requires_grad)
     run = every_stage("cooperative", dir)
     assert.is_false(run.models.densenet.features.norm0.training)
+  end)
+  it("learns a map per third of the viewing time, and is scored on their mean", function()
+    local run = every_stage("cooperative_scanpath", dir)
+    local batch = run.feed:fixed("train", 4)()
+    assert.are.same({ 4, 3, 64, 64 }, batch.thirds.shape)
+    assert.is_close(batch.thirds:mean { dim = { 2 }, keepdim = true }, batch.saliency, 1e-6)
+    local y = step.outputs(run, batch)
+    local densities = rl.softmax(y.thirds:reshape { 4, 3, -1 }, -1)
+    assert.is_close(densities:mean { dim = { 2 } }, rl.metrics.density(y.map):reshape { 4, -1 }, 1e-6)
+    local kl = 0
+    for k = 1, 3 do
+      kl = kl + rl.saliency_kl(y.thirds:narrow(2, k, 1), batch.thirds:narrow(2, k, 1)):item() / 3
+    end
+    assert.is_close(kl, run.recipe.table.losses.kl(y, batch):item(), 1e-5)
   end)
   it("says which words an option takes", function()
     for name, set in pairs { cooperative_baselines = "net=unet", cooperative_ablation = "without=sse" } do

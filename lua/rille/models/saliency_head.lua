@@ -6,17 +6,17 @@ local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
----Shape: N x 64 width x H x W -> N x 1 x H x W.
+---Shape: N x 64 width x H x W -> N x maps x H x W.
 ---@class rille.SaliencyHead: rille.Module
 local SaliencyHead = nn.Module:extend("SaliencyHead")
 
----@param opts? { width: number } default 1
+---@param opts? { width: number, maps: integer } default 1, 1
 function SaliencyHead:init(opts)
-  local o = check.options("SaliencyHead", opts, { width = 1 })
+  local o = check.options("SaliencyHead", opts, { width = 1, maps = 1 })
   local c = widths("SaliencyHead", o.width)[1]
   self.conv1 = nn.Conv2d(c, c, 3, { padding = 1 })
   self.bn1 = nn.BatchNorm2d(c)
-  self.conv2 = nn.Conv2d(c, 1, 1)
+  self.conv2 = nn.Conv2d(c, check.integer("SaliencyHead", "maps", o.maps, 1), 1)
 end
 
 function SaliencyHead:forward(x)

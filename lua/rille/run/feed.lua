@@ -128,6 +128,17 @@ local function loader(self, split, o)
   return self.loaders[key]
 end
 
+-- Maps by thirds of the viewing time go to batch.thirds; what is scored and shown is their mean.
+local function mark(batch, split)
+  batch.split = split
+  if batch.saliency and batch.saliency.shape[2] > 1 then
+    local mean = batch.saliency:sum { dim = { 2 }, keepdim = true }
+    local mass = mean:sum { dim = { 3, 4 }, keepdim = true }
+    batch.thirds, batch.saliency = batch.saliency, mean / mass:clamp { min = 1 }
+  end
+  return batch
+end
+
 ---Batches of an epoch of training, shuffled, from a place on.
 ---@param split string
 ---@param o { batch: integer, stage: integer, epoch: integer, cursor: integer, augment: boolean }
@@ -141,7 +152,7 @@ function Feed:batches(split, o)
   return function()
     local batch = next_batch(l)
     if not batch then return nil end
-    batch.split = split
+    mark(batch, split)
     if self.streams then
       self.streams:add(batch, { first = first + 1, step = before + at // o.batch,
         augment = o.augment and self.data.augment or nil })
@@ -165,8 +176,7 @@ function Feed:fixed(split, batch, size, channels)
   local next_batch = l:epoch(1)
   return function()
     local b = next_batch(l)
-    if b then b.split = split end
-    return b
+    return b and mark(b, split)
   end
 end
 
