@@ -3,6 +3,7 @@
 #include "autograd/backward.h"
 #include "base/mem.h"
 #include "base/threads.h"
+#include "ops/finite.h"
 #include "ops/pointwise.h"
 #include "ops/profile.h"
 
@@ -298,6 +299,7 @@ static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
         rl_tensor_drop(&w->late[i]);
     }
   }
+  if (rl_watching && s == RL_OK && asked) rl_finite_look(&c);
   if (rl_profiling && s == RL_OK)
     rl_profile_end(&mark, n->op->name, true, rl_profile_bytes(&c),
                    n->op->flops == NULL ? 0 : n->op->flops(&c));

@@ -2,6 +2,7 @@
 #include "autograd/backward.h"
 #include "base/mem.h"
 #include "bind/check.h"
+#include "ops/finite.h"
 #include "ops/profile.h"
 
 #include <string.h>
@@ -301,6 +302,36 @@ static int profile_stop(lua_State *L) {
   return 1;
 }
 
+/* ---- the watch: core.finite_start(), core.finite_stop() -> nil, or where the first value that is not finite
+** came from { op, path, back, given, which, shape, place, value }, positions from 1 */
+
+static int finite_start(lua_State *L) {
+  (void)L;
+  rl_finite_start();
+  return 0;
+}
+
+static int finite_stop(lua_State *L) {
+  const rl_finite_find *f = rl_finite_stop();
+  if (f == NULL) return 0;
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, f->op), lua_setfield(L, -2, "op");
+  lua_pushstring(L, f->path), lua_setfield(L, -2, "path");
+  lua_pushboolean(L, f->back), lua_setfield(L, -2, "back");
+  lua_pushboolean(L, f->given), lua_setfield(L, -2, "given");
+  lua_pushinteger(L, f->which + 1), lua_setfield(L, -2, "which");
+  lua_pushnumber(L, f->value), lua_setfield(L, -2, "value");
+  lua_createtable(L, f->shape.rank, 0);
+  lua_createtable(L, f->shape.rank, 0);
+  for (int d = 0; d < f->shape.rank; d++) {
+    lua_pushinteger(L, f->shape.size[d]), lua_rawseti(L, -3, d + 1);
+    lua_pushinteger(L, f->place[d] + 1), lua_rawseti(L, -2, d + 1);
+  }
+  lua_setfield(L, -3, "place");
+  lua_setfield(L, -2, "shape");
+  return 1;
+}
+
 void rl_open_graph(lua_State *L) {
   static const luaL_Reg functions[] = {{"grads", grads},
                                        {"grad", grad},
@@ -310,6 +341,8 @@ void rl_open_graph(lua_State *L) {
                                        {"path", path},
                                        {"profile_start", profile_start},
                                        {"profile_stop", profile_stop},
+                                       {"finite_start", finite_start},
+                                       {"finite_stop", finite_stop},
                                        {NULL, NULL}};
   static const rl_host host = {.custom_backward = custom_backward, .hook = hook, .forget = forget};
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

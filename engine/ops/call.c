@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "ops/op.h"
+#include "ops/finite.h"
 #include "ops/pointwise.h"
 #include "ops/profile.h"
 
@@ -248,9 +249,11 @@ static rl_status run(rl_call *c) {
 }
 
 rl_status rl_call_run(rl_call *c) {
-  if (!rl_profiling) return run(c);
+  if (!rl_profiling && !rl_watching) return run(c);
   rl_profile_mark m = rl_profile_begin();
   RL_TRY(run(c));
+  if (rl_watching) rl_finite_look(c);
+  if (!rl_profiling) return RL_OK;
   rl_profile_end(&m, c->op->name, false, rl_profile_bytes(c), c->op->flops == NULL ? 0 : c->op->flops(c));
   return RL_OK;
 }

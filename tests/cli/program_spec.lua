@@ -136,7 +136,7 @@ describe("the program", function()
       (files.read(runs.RECIPE):gsub("rl.cross_entropy%(", "(0 / 0) * rl.cross_entropy(")))
     local code, text = program(("run %q --preset tiny --data %q --out nan --quiet"):format(file, runs.data()))
     assert.are.equal(1, code)
-    assert.is_truthy(text:find('loss "ce" is %-?nan at step 1, stage "class"; files of the batch: images/'),
-      text)
+    assert.is_truthy(text:find('loss "ce" is %-?nan at step 1, stage "class"; it began at mul: its output, '
+      .. "scalar, is %-?nan; what it was given was not finite already; files of the batch: images/"), text)
   end)
 end)

@@ -43,11 +43,21 @@ describe("the prompt in a run", function()
     local said = with_prompt("set", { 'run:set("stages.class.losses.ce", 0.5)',
       'run:set("stages.clas.losses.ce", 1)',
       'run:set("stages.class.losses.cee", 1)', 'run:set("options.width", 1)',
+      'run:set("data.augment.flip", 0)',
+      'run:set("stages.class.optimiser.weight_decay", 1)', 'run:set("stages.class.batch", 2)',
+      'run:set("stages.class.trains", "clas.")', 'run:set("stages.gaze.trains", "gazes.")',
+      'run:set("stages.class.losses.ce", function() return 0 / 0 end)',
       'run:set("stages.class.ends", { epochs = 0 })',
       'run:set("stages.joint.gate", "cosin")' })
     assert.is_truthy(said:find('there is no "clas", did you mean "class"', 1, true), said)
     assert.is_truthy(said:find('there is no "cee", did you mean "ce"', 1, true), said)
-    assert.is_truthy(said:find("cannot change in a run", 1, true), said)
+    assert.is_truthy(said:find('"options.width" cannot change in a run', 1, true), said)
+    assert.is_truthy(said:find('"data.augment.flip" cannot change in a run', 1, true), said)
+    assert.is_truthy(said:find("of an optimiser only lr can change in a run", 1, true), said)
+    assert.is_truthy(said:find('"stages.class.batch": there is no "batch"; there are losses', 1, true), said)
+    assert.is_truthy(said:find('stages.class.trains: "clas.": there is no "clas."', 1, true), said)
+    assert.is_truthy(said:find('stages.gaze.trains: "gazes.": there is no "gazes."', 1, true), said)
+    assert.is_truthy(said:find("must give a finite number", 1, true), said)
     assert.is_truthy(said:find("a whole number from 1 on", 1, true), said)
     assert.is_truthy(said:find('there is no "cosin"', 1, true), said)
     local entries, _, is_whole = Journal.read(runs.root() .. "/set/journal.jsonl")
@@ -74,6 +84,27 @@ describe("the prompt in a run", function()
       if name ~= "later" then assert.are_not.equal(plain, runs.weights(name)) end
     end)
   end
+  it("trains other parameters with fresh moments, and keeps the moments of those that stay", function()
+    local before
+    local function first(run) return run.parts[1].optimiser:state_dict().tensors end
+    local ok = runs.train(runs.new "moments", function(run)
+      local at, i = run.position.run_step, 0
+      if at ~= 2 then return end
+      before = first(run)["class.bias.exp_avg"]:clone()
+      prompt.open(run, { out = function() end, read = function()
+        i = i + 1
+        return ({ 'run:set("stages.class.trains", "class. gaze.")' })[i]
+      end })
+      local now = first(run)
+      assert.are.same(before:tolist(), now["class.bias.exp_avg"]:tolist())
+      assert.is_nil(now["gaze.bias.exp_avg"]) -- made as zeros at its first step
+      assert.is_nil(now["encoder.0.bias.exp_avg"])
+      assert.is_true(run.models.gaze:parameters()[1].requires_grad)
+      assert.is_false(run.models.encoder:parameters()[1].requires_grad)
+    end)
+    assert.is_true(ok)
+    assert.is_truthy(before)
+  end)
   it("refuses to resume with another journal", function()
     with_prompt("forged", changes.data, 4)
     local path = runs.root() .. "/forged/journal.jsonl"

@@ -51,6 +51,17 @@ describe("a recipe that changes while it runs", function()
     _, seen = edited("gate", replace('{ "gradprom", main = "ce" }', '"none"'))
     assert.are.same({ "none" }, seen[9].gate)
   end)
+  it("takes up the gate and the end of the stage at work, and what a loss computes", function()
+    local _, seen = edited("end", replace("{ epochs = 2 },\n    watch", "{ steps = 4 },\n    watch"))
+    assert.are.equal("class", seen[3].name)
+    assert.are.equal("gaze", seen[5].name)
+    local run, _, log = edited("own loss", replace("rl.cross_entropy(y.class, batch.label)",
+      "rl.cross_entropy(y.class, batch.label) * 2"))
+    assert.is_truthy(log:find '"losses":{"ce":[2-9]')
+    assert.are.equal(0, run.log.warnings)
+    _, seen = edited("own gate", replace('{ ce = one }, "none"', '{ ce = one }, { "none", layers = true }'))
+    assert.are.same({ "none", layers = true }, seen[3].gate)
+  end)
   it("does not notice comments", function()
     local _, _, log = edited("comment", replace("R.cache", "-- kept\nR.cache"))
     assert.is_nil(log:find("not taken up", 1, true))
@@ -62,6 +73,25 @@ describe("a recipe that changes while it runs", function()
     output = { "m.gaze(y.features)", "m.gaze(y.features * 2)", "forward changed: needs a restart" },
     option = { "gaze = 0.5", "gaze = 0.7", "options changed: needs a restart" },
     trains = { '"encoder. class."', '"class."', "stages.class.trains changed: needs a restart" },
+    optimiser = { '{ "Adam", lr = 1e-2 }, { epochs = 2 }', '{ "SGD", lr = 1e-2 }, { epochs = 2 }',
+      "stages.class.optimiser changed: needs a restart" },
+    decay = { '{ "Adam", lr = 1e-2 }, { epochs = 2 }',
+      '{ "Adam", lr = 1e-2, weight_decay = 1 }, { epochs = 2 }',
+      "stages.class.optimiser changed: needs a restart" },
+    batch = { "augment = false }", "augment = false, batch = 2 }", "stages.gaze.batch changed" },
+    clip = { "augment = false }", "augment = false, clip = 1 }", "stages.gaze.clip changed" },
+    several = { "augment = false }", "augment = false, accumulate = 2 }", "stages.gaze.accumulate changed" },
+    average = { "augment = false }", "augment = false, ema = 0.9 }", "stages.gaze.ema changed" },
+    watch = { 'watch = { classify = "class" }', "watch = {}", "stages.class.watch changed" },
+    choice = { "augment = false }", 'augment = false, select = "val kl" }', "stages.gaze.select changed" },
+    norms = { "augment = false }", 'augment = false, frozen_norms = "moving" }', "frozen_norms changed" },
+    stages = { "R.report =", "R.stages[4] = { 'new', '*', { ce = 1 }, ends = 1 }\nR.report =",
+      "the number of stages changed: needs a restart" },
+    names = { '{ "gaze", "gaze."', '{ "look", "gaze."', 'stage 2 is now "look" instead of "gaze"' },
+    data = { "flip = 0.5", "flip = 0.25", "data changed: needs a restart" },
+    report = { 'R.report = { classify = "class",', "R.report = {", "report changed: needs a restart" },
+    cache = { 'R.cache = { "features" }', "R.cache = {}", "cache changed: needs a restart" },
+    after = { "R.report =", "function R.after() end\nR.report =", "after changed: needs a restart" },
     syntax = { "R.losses = {", "R.losses = ({", "recipe: " },
     name = { "{ kl = one }", "{ kk = one }", 'there is no "kk", did you mean "kl"' },
     raises = { "{ ce = one }", "{ ce = function() error('not now') end }", "raises.lua:" },
@@ -79,4 +109,16 @@ describe("a recipe that changes while it runs", function()
       assert.are.equal(plain, runs.weights(name))
     end)
   end
+  it("stops with the state kept where its schedule raises later; put right, the run goes on", function()
+    local file, text = runs.root() .. "/late.lua", files.read(runs.RECIPE)
+    local bad = "{ ce = function(n) return n < 3 and 1 or error 'too late' end }"
+    bad = replace("{ ce = one }", bad)(text)
+    files.write(file, bad)
+    local ok, why = runs.train(runs.new("late", { recipe = file }))
+    assert.is_false(ok)
+    assert.is_truthy(why:find("too late; the state of step 2 is kept", 1, true), why)
+    files.write(file, text)
+    assert.is_true((runs.train(runs.resume "late")))
+    assert.are.equal(plain, runs.weights "late")
+  end)
 end)

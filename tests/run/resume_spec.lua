@@ -74,6 +74,22 @@ describe("a run that stops and goes on", function()
       assert.are.equal(runs.weights "unkilled", runs.weights(out))
     end
   end)
+  it("answers SIGINT between two batches of a validation, of a cache that fills, of the scoring", function()
+    for where, text in pairs { val = "saved at step 3", cache = "saved at step 6",
+      test = "interrupted while scoring; the weights are whole" } do
+      local line = ("run %q --preset tiny --data %q --out at_%s --quiet"):format(runs.RECIPE, runs.data(),
+        where)
+      local code, said = runs.program(line, ("RILLE_TEST_KILL='INT %s'"):format(where))
+      assert.are.equal(130, code, said)
+      assert.is_truthy(said:find(text, 1, true), said)
+      assert.is_truthy(said:find("go on with --resume at_" .. where, 1, true), said)
+      code, said = runs.program("run --resume at_" .. where .. " --quiet")
+      assert.are.equal(0, code, said)
+      assert.are.equal(runs.weights "unkilled", runs.weights("at_" .. where))
+      assert.are.equal(files.read(runs.root() .. "/unkilled/predictions.csv"),
+        files.read(runs.root() .. "/at_" .. where .. "/predictions.csv"))
+    end
+  end)
   it("keeps a second process off a run at work", function()
     local run = runs.new "locked"
     local code, text = runs.program "run --resume locked --quiet"

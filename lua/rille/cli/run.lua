@@ -23,7 +23,16 @@ local command = { name = "run", usage = "RECIPE [options]",
       doc = "with --replay: change K comes N steps later (or -N)" },
     { name = "checkpoint-steps", value = "N", kind = "integer", lo = 1,
       doc = "save after every N steps instead of each minute" },
+    { name = "watch", value = "WHAT",
+      doc = "nan: read every result of every step, stop where one is not finite; grads: log all norms" },
     common.QUIET } }
+
+-- What every way to begin or go on with a run takes.
+local function common_options(o, more)
+  more.checkpoint_steps, more.has_prompt, more.quiet, more.watch = o.checkpoint_steps, true, o.quiet, o.watch
+  more.data = o.data or more.data
+  return more
+end
 
 local function wrong(text) error({ usage = "run: " .. text }, 0) end
 
@@ -67,8 +76,7 @@ local function resume(o)
     dir = o.out
   end
   local run <close> = setmetatable({}, { __close = function() collectgarbage() end })
-  run.it = start.resume(dir, { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
-    quiet = o.quiet, at = o.at })
+  run.it = start.resume(dir, common_options(o, { at = o.at }))
   work(run.it)
   return 0
 end
@@ -89,9 +97,8 @@ local function replay_run(o)
     for _, c in ipairs(queue) do print(replay.text(c)) end
   end
   local recipe = start.recipe_of(info)
-  local run = start.new(recipe, { dir = o.out or start.free_folder(recipe.name), seed = info.seed,
-    data = o.data or info.data.given, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
-    quiet = o.quiet, replay = queue })
+  local run = start.new(recipe, common_options(o, { dir = o.out or start.free_folder(recipe.name),
+    seed = info.seed, data = info.data.given, replay = queue }))
   local dir = run.dir
   work(run)
   print(dir)
@@ -101,8 +108,7 @@ end
 local function run_seed(o, seed, dir, set)
   local start, recipe = require "rille.run.start", require "rille.run.recipe"
   local run = start.new(recipe.load(o[1], { preset = o.preset, set = set or o.set }),
-    { dir = dir, data = o.data, seed = seed, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
-      quiet = o.quiet })
+    common_options(o, { dir = dir, seed = seed }))
   work(run)
   print(dir)
 end
@@ -131,8 +137,7 @@ local function run_all(o, dir)
     if files.kind(dirs[k] .. "/metrics.json") then
       print(dirs[k] .. " is there already")
     elseif files.kind(dirs[k] .. "/run.json") then
-      work(start.resume(dirs[k], { data = o.data, checkpoint_steps = o.checkpoint_steps, has_prompt = true,
-        quiet = o.quiet }))
+      work(start.resume(dirs[k], common_options(o, {})))
     else
       run_seed(o, one.seed, dirs[k], one.set)
     end
@@ -145,6 +150,7 @@ end
 
 function command.run(o)
   common.threads(o)
+  if o.watch and o.watch ~= "nan" and o.watch ~= "grads" then wrong "--watch takes nan or grads" end
   if o.resume then return resume(o) end
   if o.replay then return replay_run(o) end
   if o.drop or o.shift then wrong "--drop and --shift go with --replay" end

@@ -3,6 +3,7 @@
 local core = require "rille.core"
 local files = require "rille.util.files"
 local paths = require "rille.run.paths"
+local requests = require "rille.run.requests"
 local rl = require "rille"
 local shares = require "rille.data.shares"
 local Streams = require "rille.run.streams"
@@ -164,7 +165,8 @@ function Feed:batches(split, o)
   end
 end
 
----Batches in the manifest's order, unchanged: for validation, tests and caches.
+---Batches in the manifest's order, unchanged: for validation, tests and caches. The iterator raises
+---requests.ASKED between two batches when a signal came.
 ---@param split string
 ---@param batch integer
 ---@param size? integer|integer[] other than the recipe's
@@ -175,6 +177,7 @@ function Feed:fixed(split, batch, size, channels)
   l:restore { epoch = 1, index = 0 }
   local next_batch = l:epoch(1)
   return function()
+    requests.check()
     local b = next_batch(l)
     return b and mark(b, split)
   end

@@ -8,6 +8,7 @@ local core = require "rille.core"
 local parts = require "rille.run.parts"
 local prompt = require "rille.run.prompt"
 local reload = require "rille.run.reload"
+local requests = require "rille.run.requests"
 local stage = require "rille.run.stage"
 local step = require "rille.run.step"
 local tell = require "rille.run.tell"
@@ -79,11 +80,23 @@ local function add_sums(run, result, n)
   p.sums.loss = (p.sums.loss or 0) + result.total * n
 end
 
+-- A step that raised: where nothing had moved yet, the state before it is saved.
+local function fail(run, why)
+  local text = type(why) == "table" and why.text or why
+  if type(text) ~= "string" then error(why, 0) end
+  if not run.has_moved then save(run, true) end
+  local kept = run.keeper.saved_step
+  local form = "; the state of step %d is kept, look at it with: rille repl %s"
+  local cure = kept and form:format(kept, run.dir)
+  error(text .. (cure or ""), 0)
+end
+
 local function train_step(run, batches)
   local began, n = core.clock(), 0
   local last = batches[#batches]
   run.batch = last
-  local result = step.train(run, batches)
+  local ok, result = pcall(step.train, run, batches)
+  if not ok then fail(run, result) end
   if not result then -- given up; the step never was
     save(run, true)
     leave(run, "interrupted")
@@ -123,15 +136,15 @@ end
 local function end_epoch(run)
   local p, train = run.position, {}
   for name, v in pairs(p.sums) do train[name] = v / math.max(1, p.seen) end
-  run.state.epoch = p.epoch
-  local is_best, val = validate.epoch(run)
+  run.state.epoch, p.is_trained = p.epoch, true
+  local is_best, val = requests.insist(function() answer_requests(run) end, validate.epoch, run)
   run.log:put { kind = "epoch", stage = run.stage.name, epoch = p.epoch, step = p.run_step, train = train,
     val = val, best = is_best,
     seconds = core.clock() - run.epoch_began }
   run.progress:say(("%s: epoch %d, train %s%s%s"):format(run.stage.name, p.epoch, validate.text(train),
     val and ", val " .. validate.text(val) or "",
     is_best and ", best so far" or ""))
-  p.epoch, p.batch, p.cursor, p.sums, p.seen = p.epoch + 1, 0, 0, {}, 0
+  p.epoch, p.batch, p.cursor, p.sums, p.seen, p.is_trained = p.epoch + 1, 0, 0, {}, 0, nil
   answer_requests(run)
   save(run, true)
 end
@@ -150,10 +163,11 @@ local function begin_stage(run, k)
   run.augments = run.feed:augments() and s.augment ~= false
   parts.enter(run, s)
   tell.stage(run, not run.is_resumed_inside)
-  run.cache = nil
-  run.cache = Cache.make(run, run.augments)
   average.begin(run, run.resumed_stage and run.resumed_stage())
-  run.resumed_stage = nil
+  run.cache, run.resumed_stage = nil, nil
+  local random = core.random_state()
+  run.cache = requests.insist(function() answer_requests(run) end, Cache.make, run, run.augments)
+  core.random_state(random)
   run.pace, run.clock, run.epoch_began = nil, core.clock(), core.clock()
   core.reset_peak()
 end
@@ -180,12 +194,13 @@ local function end_stage(run, reason)
 end
 
 local function run_stage(run)
+  if run.is_resumed_inside then reload.look(run) end -- what was wrong may have been put right
   begin_stage(run, run.position.stage)
   local reason = run.position.batch == 0 and stage.is_over(run.stage, run.state)
   while not reason do
     run.epoch_began = core.clock()
     local is_cut = run.stage.ends.steps and run.state.step >= run.stage.ends.steps
-    if not is_cut then train_epoch(run) end
+    if not (is_cut or run.position.is_trained) then train_epoch(run) end
     end_epoch(run)
     reason = stage.is_over(run.stage, run.state)
   end

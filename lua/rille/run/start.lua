@@ -90,6 +90,7 @@ local function new_run(recipe, o)
   local run = { recipe = recipe, base = recipe, stages = recipe.stages, options = recipe.options,
     seed = o.seed, dir = o.dir, data = o.data,
     checkpoint_steps = o.checkpoint_steps, has_prompt = o.has_prompt, prompt_io = o.prompt_io,
+    watch = o.watch,
     progress = Progress.new { quiet = o.quiet },
     position = { stage = 1, epoch = 1, batch = 0, cursor = 0, run_step = 0, sums = {}, seen = 0 },
     seconds = 0 }
@@ -111,7 +112,8 @@ end
 ---
 ---Raises: a text when the folder has a run already, or something in the recipe or the data is wrong.
 ---@param recipe table
----@param o table dir, seed; data, checkpoint_steps, has_prompt, quiet, replay (changes to come) if wanted
+---@param o table dir, seed; data, checkpoint_steps, has_prompt, quiet, replay (changes to come), watch (nan:
+---  every result of every step is read; grads: norms of all gradients are logged) if wanted
 ---@return table run
 function start.new(recipe, o)
   if files.kind(o.dir .. "/run.json") then
@@ -217,7 +219,7 @@ function start.resume(dir, o)
   local recipe = start.recipe_of(info)
   local run = new_run(recipe, { dir = dir, seed = info.seed, data = o.data or info.data.given,
     checkpoint_steps = o.checkpoint_steps,
-    has_prompt = o.has_prompt, prompt_io = o.prompt_io, quiet = o.quiet })
+    has_prompt = o.has_prompt, prompt_io = o.prompt_io, quiet = o.quiet, watch = o.watch })
   run.lock = lock(dir)
   build_run(run)
   local tensors, state, newest = checkpoint.load(dir, function(text) run.progress:say(text) end, o.at)

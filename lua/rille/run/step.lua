@@ -1,6 +1,7 @@
 -- One step: outputs, losses, gradients, gate, optimiser. Nothing of it depends on the clock or on threads.
 local average = require "rille.run.average"
 local core = require "rille.core"
+local nonfinite = require "rille.run.nonfinite"
 local outputs = require "rille.run.outputs"
 local parts = require "rille.run.parts"
 local turn = require "rille.run.turn"
@@ -41,23 +42,9 @@ function step.outputs(run, batch)
   return outputs.wrap(made, run.cache and run.cache:ready(batch))
 end
 
-local function some(list, most)
-  local shown = table.concat(list, ", ", 1, math.min(#list, most))
-  return #list > most and ("%s and %d more"):format(shown, #list - most) or shown
-end
-
-local function say_not_finite(run, what, value, batch)
-  local saved = run.keeper and run.keeper.saved_step
-  error(('%s is %s at step %d, stage "%s"; files of the batch: %s; %s'):format(what, tostring(value),
-    run.position.run_step + 1,
-    run.stage.name, some(batch.file or {}, 6),
-    saved and ('the state of step %d is kept, look at it with "rille repl %s"'):format(saved, run.dir) or
-      "lower the rate, or look at the data with rille check"), 0)
-end
-
 ---Values of a stage's losses on a batch.
 ---
----Raises: when one is not finite, naming it, the step and the files.
+---Raises: { loss, value } when one is not finite.
 ---@param run table
 ---@param y table
 ---@param batch table
@@ -72,7 +59,7 @@ function step.losses(run, y, batch)
     end
     local value = t:item()
     tensors[name], values[name] = t, value
-    if not is_finite(value) then say_not_finite(run, ('loss "%s"'):format(name), value, batch) end
+    if not is_finite(value) then error({ loss = name, value = value }, 0) end
   end
   return tensors, values
 end
@@ -157,24 +144,56 @@ local function compute_all(run, batches, weights)
   return sum
 end
 
+-- Computes the turn; with `--watch nan` every result is read. Gives pcall's answers, and what was found.
+local function attempt(run, batches, weights, is_first)
+  local speaks, watches = run.speaks == true, run.watch == "nan"
+  core.signals_mode(is_first and GIVES_UP[speaks] or GOES_ON[speaks])
+  if watches then core.finite_start() end
+  local ok, result = pcall(compute_all, run, batches, weights)
+  local find = watches and core.finite_stop() or nil
+  core.signals_mode(GOES_ON[speaks])
+  return ok, result, find
+end
+
+-- Raises with the place where a value that is not finite began, found by computing the turn again from the
+-- state it began with. A gate that raised for another reason passes.
+local function not_finite(run, batches, weights, kept, what)
+  step.restore(kept)
+  local find = nonfinite.watch(function() compute_all(run, batches, weights) end)
+  step.restore(kept)
+  if what or find then nonfinite.raise(run, what or "a gradient is not finite", batches, find) end
+end
+
+-- What a turn's computation raised.
+local function failed(run, batches, weights, kept, why, is_first)
+  step.restore(kept)
+  local asked, ended = core.signals()
+  if asked + ended >= 2 and is_first then return nil end
+  local is_loss = type(why) == "table" and why.loss
+  if is_loss or run.gate then
+    local what = is_loss and ('loss "%s" is %s'):format(why.loss, tostring(why.value)) or nil
+    not_finite(run, batches, weights, kept, what)
+  end
+  error(why, 0)
+end
+
 -- One turn. Ctrl-C twice gives it up before the optimiser starts where nothing of the step has moved yet.
 local function take_turn(run, batches, is_first)
   local weights, lr = turn.at(run.turn, run.state.step + 1, run.state)
   local kept = step.keep(run)
-  local speaks = run.speaks == true
-  core.signals_mode(is_first and GIVES_UP[speaks] or GOES_ON[speaks])
-  local ok, result = pcall(compute_all, run, batches, weights)
-  core.signals_mode(GOES_ON[speaks])
-  if not ok then
-    step.restore(kept)
-    local asked, ended = core.signals()
-    if asked + ended >= 2 and is_first then return nil end
-    error(result, 0)
-  end
+  local ok, result, find = attempt(run, batches, weights, is_first)
+  if not ok then return failed(run, batches, weights, kept, result, is_first) end
+  if find then not_finite(run, batches, weights, kept, "a value is " .. tostring(find.value)) end
   local optimiser, grads = run.optimiser, result.grads
   if lr then optimiser.lr = lr end
+  if run.watch == "grads" then result.norms = nonfinite.norms(grads, run.param_paths) end
+  run.has_moved = true
   local norm = optimiser:step(grads, run.turn.clip or math.huge)
-  if not is_finite(norm) then say_not_finite(run, "the gradient", norm, batches[1]) end
+  if not is_finite(norm) then
+    run.has_moved = not is_first
+    local of = nonfinite.some(nonfinite.paths(grads, run.param_paths), 3)
+    not_finite(run, batches, weights, kept, ("the gradient of %s is %s"):format(of, tostring(norm)))
+  end
   result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
   local after = run.recipe.table.after
   if after then core.no_grad(after, run.models, run.state, run.options) end
@@ -193,6 +212,10 @@ local function merge(run, result, one)
   end
   result.total, result.norm, result.lr = result.total + one.total, one.norm, one.lr
   result.turns[run.turn.name] = { gradient = one.norm, lr = one.lr }
+  for path, v in pairs(one.norms or {}) do
+    result.norms = result.norms or {}
+    result.norms[path] = v
+  end
   for key, v in pairs(one.record or {}) do
     result.record = result.record or {}
     if key:match("^layer%.") or result.record[key] == nil then
@@ -222,8 +245,10 @@ end
 ---returned.
 ---@param run table
 ---@param batches table[] one; with `accumulate` several, over which gradients are averaged
----@return table? result values, total, record, norm, weights, lr; turns (norm and rate of each) if several
+---@return table? result values, total, record, norm, weights, lr; turns (norm and rate of each) if several.
+---  Where it raises, run.has_moved says whether an optimiser had moved something
 function step.train(run, batches)
+  run.has_moved = false
   local ok, result = pcall(take_turns, run, batches)
   parts.release(run)
   if not ok then error(result, 0) end

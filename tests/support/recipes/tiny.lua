@@ -17,7 +17,17 @@ function R.models(o)
   }
 end
 
+-- For specs of crashes and requests: RILLE_TEST_KILL="SIGNAL STEP" sends this process a signal in that step,
+-- "INT INT STEP" sends it twice; "INT val", "INT test" or "INT cache" while these images are gone over.
+local signals, at = (os.getenv "RILLE_TEST_KILL" or ""):match "^(.*) (%w+)$"
+local function send()
+  for name in signals:gmatch "%w+" do io.popen("kill -" .. name .. " $PPID"):close() end
+  signals = nil
+end
+
 function R.forward(m, batch)
+  local place = batch.split == "train" and not batch.cursor and "cache" or batch.split
+  if signals and place == at then send() end
   return {
     features = function() return m.encoder(batch.image) end,
     class = function(y) return m.class(m.drop(y.features:mean { -2, -1 })) end,
@@ -32,13 +42,8 @@ R.losses = {
   kl = function(y, batch) return rl.saliency_kl(y.gaze, batch.saliency) end,
 }
 
--- For specs of crashes and requests: RILLE_TEST_KILL="SIGNAL STEP" sends this process a signal in that step.
--- "INT INT STEP" sends it twice.
-local signals, at = (os.getenv "RILLE_TEST_KILL" or ""):match "^(.*) (%d+)$"
 local function one(_, state)
-  if signals and state.run_step + 1 == tonumber(at) then
-    for name in signals:gmatch "%w+" do io.popen("kill -" .. name .. " $PPID"):close() end
-  end
+  if signals and state.run_step + 1 == tonumber(at) then send() end
   return 1
 end
 
