@@ -71,7 +71,8 @@ describe("layers", function()
     for _, dtype in ipairs { "f32", "f64" } do
       assert.is_close({ -0.4, 3 }, m(rl.tensor({ -2, 3 }, { dtype = dtype })), 1e-7)
     end
-    local chain = filled(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), m, nn.Conv2d(3, 1, 1)):to("f64"))
+    local chain = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), m, nn.Conv2d(3, 1, 1))
+    filled(chain:to("f64"))
     local x, fused = wave(3, { 2, 2, 5, 5 }), nn.fused
     local y = chain(x)
     fused.off = true

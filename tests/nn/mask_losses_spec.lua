@@ -91,6 +91,11 @@ describe("losses of the adversarial game", function()
       assert.is_close({ c[2], c[3] }, value_and_slope(c[1], z), 1e-12)
     end
   end)
+  it("add the means of two groups of made pairs", function()
+    assert.is_close(F.fake_loss(z:narrow(1, 1, 1)):item() + F.fake_loss(z:narrow(1, 2, 3)):item(),
+      F.fake_loss(z, 1):item(), 1e-12)
+    assert.equal(F.fake_loss(z):item(), F.fake_loss(z, 4):item())
+  end)
   it("leave rows out, and are 0 without any", function()
     local none = rl.tensor({ 0, 0, 0, 0 }):gt(0)
     assert.equal(0, F.real_loss(z, label, none):item())

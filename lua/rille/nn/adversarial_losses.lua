@@ -30,11 +30,15 @@ function losses.real_loss(logits, label, has)
   return mean_of(-core.where(known, named, unknown), has)
 end
 
----Made pairs, as the discriminator sees them: -ln Q(made).
+---Made pairs, as the discriminator sees them: -ln Q(made). With n, the mean over the first n rows plus the
+---mean over the others, where there are any.
 ---@param logits rille.Tensor
+---@param n? integer
 ---@return rille.Tensor scalar
-function losses.fake_loss(logits)
-  return -core.log_softmax(logits, -1):select(2, logits.shape[2]):mean()
+function losses.fake_loss(logits, n)
+  local l, all = -core.log_softmax(logits, -1):select(2, logits.shape[2]), logits.shape[1]
+  if not n or n == all then return l:mean() end
+  return l:narrow(1, 1, n):mean() + l:narrow(1, n + 1, all - n):mean()
 end
 
 ---Made pairs, as their maker wants them seen: -ln(1 - Q(made)).

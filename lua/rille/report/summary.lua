@@ -1,5 +1,6 @@
 -- The head of the page: question, facts, headline figures, and a line per stage with what it cost.
 
+local convergence = require "rille.report.convergence"
 local curves = require "rille.report.curves"
 local figures = require "rille.report.figures"
 local format = require "rille.report.format"
@@ -129,7 +130,8 @@ end
 ---@param run table
 ---@return string
 function summary.section(run)
-  return headline(run) .. efficiency(run) .. "<h3>What ran, on what</h3>" .. facts(run)
+  return headline(run) .. efficiency(run) .. convergence.lines(run) ..
+    "<h3>What ran, on what</h3>" .. facts(run)
 end
 
 return summary

@@ -183,6 +183,20 @@ function Feed:fixed(split, batch, size, channels)
   end
 end
 
+---Rows per class of what training reads of a split, as rille.Set:class_counts.
+---@param split string
+---@return integer[]
+function Feed:class_counts(split)
+  if split ~= "train" or not self.rows then return self.set:class_counts(split) end
+  local counts = {}
+  for k = 1, #self.classes do counts[k] = 0 end
+  for _, i in ipairs(self.rows) do
+    local _, class = self.set:row(i)
+    if class then counts[class] = counts[class] + 1 end
+  end
+  return counts
+end
+
 ---Steps of an epoch.
 ---@param split string
 ---@param batch integer

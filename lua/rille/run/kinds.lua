@@ -2,7 +2,8 @@
 --   classify = "logits"      N x classes, against batch.label
 --   saliency = "map"         logits N x 1 x H x W, against batch.saliency
 --   segment = "mask"         logits N x 1 x H x W (foreground above 0), or N x 2 x H x W (foreground second),
---                            against batch.mask
+--                            against batch.mask; { "mask", attention = "gates" }: the list of maps
+--                            N x 1 x h x w of that output is shown beside it
 --   restore = "restored"     N x C x H x W in 0..1, against batch.image; { "restored", from = "degraded",
 --                            truth = "clean" } names the outputs that it was made from and that it should be
 --   multilabel = "logits"    N x findings, sigmoids, against batch.labels (1, 0; anything else: unknown)

@@ -97,8 +97,14 @@ local SHOWS = {
   segment = { key = "dice", name = "Dice", panels = function(y, batch, i, spec)
     local image, ours = stretched(batch.image[i]), kinds.foreground(y[kinds.output(spec)])[i]
     local truth = pictures.outlined(image, batch.mask[i], "truth")
-    return { { "image", image }, { "mask", truth }, { "ours over the mask",
+    local out = { { "image", image }, { "mask", truth }, { "ours over the mask",
       pictures.outlined(truth, ours, "ours") } }
+    for k, a in ipairs(type(spec) == "table" and spec.attention and y[spec.attention] or {}) do
+      local size = { image.shape[2], image.shape[3] }
+      local map = rl.interpolate(a:narrow(1, i, 1), { size = size, mode = "nearest" })[1]
+      out[#out + 1] = { ("gate %d"):format(k), pictures.overlay(pictures.grey(image), map) }
+    end
+    return out
   end },
   restore = { key = "psnr", name = "PSNR", panels = function(y, batch, i, spec)
     local from = type(spec) == "table" and spec.from

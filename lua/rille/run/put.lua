@@ -7,6 +7,7 @@ local put = {}
 
 -- Fields of stages that take names which are not there yet.
 local ROOM = { losses = true, optimiser = true, ends = true, gate = true, watch = true }
+local ROOM_OF_DATA = { augment = true, labelled = true, merge = true }
 
 -- "gate" alone, where the recipe has no option of that name: of every stage and turn with several losses.
 local function put_gate(tree, value, is_text)
@@ -66,7 +67,7 @@ function put.value(tree, path, value, is_text)
   if names[1] == "stages" then
     put_stage(tree, path, names, value, o)
   elseif names[1] == "data" then
-    o.may_add = function(list) return #list == 1 or list[1] == "augment" or list[2] == "size" end
+    o.may_add = function(list) return #list == 1 or ROOM_OF_DATA[list[1]] or list[2] == "size" end
     paths.put(tree.data, { table.unpack(names, 2) }, value, o)
   elseif path == "gate" and tree.options.gate == nil then
     put_gate(tree, value, is_text)

@@ -71,7 +71,7 @@ local function shapes(run, batch)
 end
 
 local function counts_line(feed, split)
-  local counts, out = feed.set:class_counts(split), {}
+  local counts, out = feed:class_counts(split), {}
   for k, name in ipairs(feed.classes) do out[k] = ("%s %d"):format(name, counts[k]) end
   return ("  %-6s %d images: %s"):format(split, feed.counts[split], table.concat(out, ", "))
 end
@@ -144,6 +144,8 @@ function trial.check(recipe, o)
   local run = trial.open(recipe, o)
   o.out(("recipe %s, preset %s, data %s"):format(recipe.file, recipe.preset, run.feed.dir))
   for _, split in ipairs { "train", "val", "test" } do o.out(counts_line(run.feed, split)) end
+  local others = run.feed.counts.unlabelled
+  if others then o.out(("  others %d images of train whose labels are not used"):format(others)) end
   for _, name in ipairs(build.sorted_names(run.models)) do
     o.out(("  model  %s: %d numbers"):format(name, run.models[name]:count()))
   end
