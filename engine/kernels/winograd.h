@@ -106,7 +106,8 @@ typedef struct rl_wino_write {
 typedef struct rl_wino_outer {
   const float *v, *d;
   float *u;
-  int64_t v_frequency, d_frequency, u_frequency; /* the next panel of v, group of d, pair of u: 36 of these further */
+  int64_t v_frequency, d_frequency,
+      u_frequency; /* the next panel of v, group of d, pair of u: 36 of these further */
   int64_t panels, groups, tiles;
   int vectors;
   bool add;
