@@ -8,6 +8,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "twin"))
+from kltv import of_mask  # noqa: E402
+from kltv_models import APPAUNet, Discriminator, fake_loss, fool_loss  # noqa: E402
 from models import Decoder, Head, ResSE, SRResNet, densenet, resnet, saliency_kl  # noqa: E402
 
 
@@ -29,8 +31,8 @@ class Side:
         m.train(train).requires_grad_(train)
         return m if self.mode == "default" else m.to(memory_format=torch.channels_last)
 
-    def adam(self, params, lr=1e-4):
-        return torch.optim.Adam(params, lr=lr, fused=True if self.mode != "default" else None)
+    def adam(self, params, lr=1e-4, betas=(0.9, 0.999)):
+        return torch.optim.Adam(params, lr=lr, betas=betas, fused=True if self.mode != "default" else None)
 
     def forward(self, f):
         """f as this side runs it: compiled, or under autocast"""
@@ -119,6 +121,35 @@ def gradprom(side):
         for a in adams:
             a.step()
         return mse.item() + recognise.item()
+    return step
+
+
+def kltv(side):
+    s, d, b = side.net("segmentor", APPAUNet()), side.net("discriminator", Discriminator(2, dropout=0)), side.batch
+    x, n = side.laid(torch.cat([b["image"], b["more"]])), len(b["image"])
+    adam_s, adam_d = (side.adam(m.parameters(), 1e-6, (0.5, 0.999)) for m in (s, d))
+
+    def judged(x, p, image, mask, z):
+        made, real = d(x, p).float(), d(image, mask).float()
+        return F.cross_entropy(real, z) + fake_loss(made[:n]) + fake_loss(made[n:])
+
+    def drawn(x, mask):
+        logits = s(x)[0]
+        kltv = sum(of_mask("kltv", o[:n].float(), mask).mean() for o in logits) / len(logits)
+        return kltv + 0.01 * fool_loss(d(x, torch.sigmoid(logits[0])).float())
+    prediction, judged, drawn = side.forward(lambda x: torch.sigmoid(s(x)[0][0])), side.forward(judged), side.forward(drawn)
+
+    def judge():
+        with torch.no_grad():
+            p = prediction(x)
+        return judged(x, p, b["image"], b["mask"], b["label"])
+    first, second = trained(adam_d, judge), trained(adam_s, lambda: drawn(x, b["mask"]))
+
+    def step():
+        d.requires_grad_(True)
+        value = first()
+        d.requires_grad_(False)
+        return value + second()
     return step
 
 

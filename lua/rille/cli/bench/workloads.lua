@@ -99,6 +99,21 @@ function workloads.gradprom(o)
     end, forward, losses, { gate = { "gradprom", main = "mse", lambda = 1e-4, layers = false } }) }
 end
 
+-- KLTV (arXiv:1908.03693): the discriminator's turn, then the segmentor's; as many images without labels as
+-- with them. No dropout, whose masks differ from program to program, and at a low rate, as above.
+function workloads.kltv(o)
+  local n, s = sized(o, 8, 128)
+  local R = rl.recipe "kltv"
+  for name, v in pairs { size = s, width = 1, dropout = 0, classes = 2, lr = 1e-6 } do R.options[name] = v end
+  local forward = R.forward
+  function R.forward(m, batch, options)
+    batch.unlabelled, batch.has_mask = { image = batch.more }, rl.ones({ n }):gt(0)
+    return forward(m, batch, options)
+  end
+  return { recipe = R, batch = { image = images(n, 1, s, s), more = images(n, 1, s, s),
+    mask = images(n, 1, s, s):gt(0.5):to("f32"), label = labels(n, 2) } }
+end
+
 function workloads.mlp(o)
   o.batch = o.batch or 8
   local nn = rl.nn
