@@ -214,6 +214,7 @@ static int loader_open(lua_State *L) {
                          .sigma = number(L, "sigma"),
                          .skip_bad = flag(L, "skip_bad"),
                          .threads = integer(L, "threads")};
+  o.views = rl_check_views(L, 2, o.view);
   o.augment = (rl_augment){number(L, "flip"), number(L, "rotate"), number(L, "crop"), number(L, "brightness"),
                            number(L, "contrast")};
   lua_getfield(L, 2, "seed");
@@ -233,6 +234,7 @@ static int loader_open(lua_State *L) {
 }
 
 typedef struct fields { /* a batch's tensors, pushed as a table's fields */
+  rl_tensor *view[RL_VIEWS_MAX];
   rl_tensor *image, *mask, *saliency, *label, *row, *has_label, *has_mask, *has_saliency;
 } fields;
 
@@ -245,15 +247,28 @@ static rl_tensor *push_field(lua_State *L, const char *name, rl_dtype dtype, int
   return t;
 }
 
-static void push_fields(lua_State *L, fields *f, int64_t n, const int64_t size[3], bool mask, int maps) {
+static void push_views(lua_State *L, fields *f, const int64_t image[4], int views) {
+  lua_createtable(L, views, 0);
+  for (int i = 0; i < views; i++) {
+    rl_shape shape = rl_shape_make(4, image);
+    rl_ok(L, rl_push_new(L, RL_F32, &shape, RL_NHWC, &f->view[i]));
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "views");
+}
+
+static void push_fields(lua_State *L, fields *f, int64_t n, const int64_t size[3], const rl_loader *l) {
+  bool mask = rl_loader_has_masks(l);
+  int maps = rl_loader_maps(l), views = rl_loader_views(l);
   int64_t image[4] = {n, size[0], size[1], size[2]}, one[4] = {n, 1, size[1], size[2]},
           map[4] = {n, maps, size[1], size[2]};
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 11);
   *f = (fields){0};
   f->image = push_field(L, "image", RL_F32, 4, image, RL_NHWC);
   f->label = push_field(L, "label", RL_I64, 1, &n, RL_ROWMAJOR);
   f->has_label = push_field(L, "has_label", RL_BOOL, 1, &n, RL_ROWMAJOR);
   f->row = push_field(L, "index", RL_I64, 1, &n, RL_ROWMAJOR);
+  if (views > 0) push_views(L, f, image, views);
   if (mask) {
     f->mask = push_field(L, "mask", RL_F32, 4, one, RL_NHWC);
     f->has_mask = push_field(L, "has_mask", RL_BOOL, 1, &n, RL_ROWMAJOR);
@@ -273,6 +288,7 @@ static void shorten_all(fields *to, const fields *from) {
   shorten(to->label, from->label), shorten(to->row, from->row);
   shorten(to->has_label, from->has_label), shorten(to->has_mask, from->has_mask);
   shorten(to->has_saliency, from->has_saliency);
+  for (int i = 0; i < RL_VIEWS_MAX; i++) shorten(to->view[i], from->view[i]);
 }
 
 static void *data_of(const rl_tensor *t) { return t == NULL ? NULL : rl_data(t); }
@@ -310,8 +326,8 @@ static void count_from_one(const fields *f, int n) { /* 0: no label */
 static int loader_next(lua_State *L) {
   rl_loader *l = check_loader(L, 1);
   int64_t size[3] = {luaL_checkinteger(L, 2), luaL_checkinteger(L, 3), luaL_checkinteger(L, 4)};
-  bool mask = rl_loader_has_masks(l), gaze = lua_toboolean(L, 5);
-  int upcoming = rl_loader_upcoming(l), n, maps = rl_loader_maps(l);
+  bool gaze = lua_toboolean(L, 5);
+  int upcoming = rl_loader_upcoming(l), n;
   fields f, g;
   lua_getiuservalue(L, 1, 1);
   const rl_manifest *m = rl_check_set(L, -1);
@@ -320,14 +336,15 @@ static int loader_next(lua_State *L) {
     return 0;
   }
   rl_placed *placed = gaze ? lua_newuserdatauv(L, (size_t)upcoming * sizeof *placed, 0) : NULL;
-  push_fields(L, &f, upcoming, size, mask, maps);
-  rl_batch b = {data_of(f.image),        data_of(f.mask),      data_of(f.saliency),
-                data_of(f.label),        data_of(f.row),       data_of(f.has_mask),
-                data_of(f.has_saliency), data_of(f.has_label), placed};
+  push_fields(L, &f, upcoming, size, l);
+  rl_batch b = {
+      data_of(f.image),    data_of(f.mask),         data_of(f.saliency),  data_of(f.label), data_of(f.row),
+      data_of(f.has_mask), data_of(f.has_saliency), data_of(f.has_label), placed,           {NULL}};
+  for (int i = 0; i < RL_VIEWS_MAX; i++) b.view[i] = data_of(f.view[i]);
   rl_ok(L, rl_loader_next(l, &b, &n));
   if (n == 0) return 0;
   if (n < upcoming) { /* files were skipped at the end of an epoch */
-    push_fields(L, &g, n, size, mask, maps);
+    push_fields(L, &g, n, size, l);
     shorten_all(&g, &f);
     f = g;
   }
@@ -439,5 +456,6 @@ void rl_open_data(lua_State *L) {
   add_class(L, LOADER_META, loader, loader_gc);
   luaL_newlib(L, functions);
   rl_open_gaze(L);
+  rl_open_views(L);
   lua_setfield(L, -2, "_data");
 }

@@ -14,6 +14,10 @@ const rl_fixations *rl_check_fixations(lua_State *L, int i);
 void rl_push_fixations(lua_State *L, const rl_fixations *f, int row, const rl_placed *placed, int width,
                        int height);
 
+/* The field `views` of the options at an index: how many, and how each is drawn. */
+int rl_check_views(lua_State *L, int options, rl_transform *to);
+
 void rl_open_gaze(lua_State *L); /* into the table on top of the stack */
+void rl_open_views(lua_State *L);
 
 #endif

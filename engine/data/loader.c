@@ -22,9 +22,15 @@ typedef struct slot { /* one prepared sample; written by the thread that claimed
   rl_status status;
   bool has_mask, has_saliency;
   rl_placed placed;
-  float *image, *mask, *saliency;
+  float *image, *mask, *saliency, *views;
   char text[TEXT_MAX];
 } slot;
+
+typedef struct decoded { /* what does not change with the epoch */
+  int width, height;     /* of the file */
+  rl_image source;       /* the file's own pixels, where there are views; else empty */
+  uint8_t sample[];      /* image, mask and saliency maps of the loader's size */
+} decoded;
 
 typedef struct bad {
   int row;
@@ -44,8 +50,8 @@ struct rl_loader {
   int *scratch; /* one permutation */
   slot *slots;
   bad *bad;
-  uint8_t **cache; /* per manifest row: image, mask, saliency as bytes, and the file's size (two ints) */
-  size_t cached_bytes, sample_bytes;
+  decoded **cache;                   /* per manifest row */
+  size_t cached_bytes, sample_bytes; /* of a `decoded` without its source */
   uint32_t epoch;
   int index;
 
@@ -154,13 +160,25 @@ static rl_status prepare_map(const rl_loader *l, int row, const rl_image *size, 
   return fit(l, &part, 1, false, to);
 }
 
-static rl_status prepare(const rl_loader *l, int row, uint8_t *to) { /* what does not change with the epoch */
+static rl_status copy_image(rl_image *to, const rl_image *from) {
+  RL_TRY(rl_image_alloc(to, from->width, from->height, from->channels));
+  memcpy(to->pixels, from->pixels, rl_image_bytes(from));
+  return RL_OK;
+}
+
+static rl_status prepare(const rl_loader *l, int row, decoded *d) {
   const rl_row *r = &l->m->row[row];
   rl_image m = {0}, part;
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
+  uint8_t *to = d->sample;
   RL_TRY(read_part(l, r->file, NULL, "image", &m));
   rl_image size = m; /* width and height only */
-  int sides[2] = {m.width, m.height};
+  d->width = m.width, d->height = m.height;
+  rl_status copied = l->o.views > 0 ? copy_image(&d->source, &m) : RL_OK;
+  if (copied != RL_OK) {
+    rl_image_drop(&m);
+    return copied;
+  }
   RL_TRY(fit(l, &m, l->o.channels, false, to));
   to += pixels * (size_t)l->o.channels;
   if (l->masks && r->mask[0] != '\0') {
@@ -169,23 +187,28 @@ static rl_status prepare(const rl_loader *l, int row, uint8_t *to) { /* what doe
   }
   if (l->masks) to += pixels;
   if (l->maps > 0) RL_TRY(prepare_map(l, row, &size, to));
-  memcpy(to + pixels * (size_t)l->maps, sides, sizeof sides);
   return RL_OK;
 }
 
-static uint8_t *look_up(rl_loader *l, int row) {
+static void drop_decoded(const rl_loader *l, decoded *d) {
+  if (d != NULL) rl_image_drop(&d->source);
+  rl_mem_free(d, l->sample_bytes);
+}
+
+static decoded *look_up(rl_loader *l, int row) {
   pthread_mutex_lock(&l->lock);
-  uint8_t *have = l->cache[row];
+  decoded *have = l->cache[row];
   pthread_mutex_unlock(&l->lock);
   return have;
 }
 
-static bool remember(rl_loader *l, int row, uint8_t *bytes) { /* false: it stays the caller's */
+static bool remember(rl_loader *l, int row, decoded *d) { /* false: it stays the caller's */
+  size_t bytes = l->sample_bytes + (d->source.pixels == NULL ? 0 : rl_image_bytes(&d->source));
   pthread_mutex_lock(&l->lock);
-  bool fits = l->cache[row] == NULL && l->cached_bytes + l->sample_bytes <= l->o.cache_bytes;
+  bool fits = l->cache[row] == NULL && l->cached_bytes + bytes <= l->o.cache_bytes;
   if (fits) {
-    l->cache[row] = bytes;
-    l->cached_bytes += l->sample_bytes;
+    l->cache[row] = d;
+    l->cached_bytes += bytes;
   }
   pthread_mutex_unlock(&l->lock);
   return fits;
@@ -206,15 +229,26 @@ static void finish_maps(const rl_loader *l, const rl_view *v, const uint8_t *byt
   s->has_saliency = any;
 }
 
-static void finish(const rl_loader *l, int64_t position, const uint8_t *bytes,
-                   slot *s) { /* the random part */
+static rl_status finish_views(const rl_loader *l, uint32_t epoch, uint32_t sample, const rl_image *source,
+                              slot *s) {
+  size_t n = (size_t)l->o.width * (size_t)l->o.height * (size_t)l->o.channels;
+  for (int k = 0; k < l->o.views; k++) {
+    rl_drawn d = rl_transform_draw(&l->o.view[k], l->o.seed, epoch, sample, k, source->width, source->height);
+    RL_TRY(rl_drawn_apply(&d, source, l->o.width, l->o.height, l->o.channels, l->o.mean, l->o.std,
+                          s->views + (size_t)k * n));
+  }
+  return RL_OK;
+}
+
+/* The random part. */
+static rl_status finish(const rl_loader *l, int64_t position, const decoded *d, slot *s) {
   const rl_row *r = &l->m->row[s->row];
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
-  int sides[2];
+  const uint8_t *bytes = d->sample;
+  uint32_t epoch = (uint32_t)(position / l->n);
   uint32_t sample =
       (uint32_t)(l->o.balance ? position % l->n : s->row); /* a balanced row comes several times */
-  rl_view v =
-      rl_augment_draw(&l->o.augment, l->o.seed, (uint32_t)(position / l->n), sample, l->o.width, l->o.height);
+  rl_view v = rl_augment_draw(&l->o.augment, l->o.seed, epoch, sample, l->o.width, l->o.height);
   rl_view_image(&v, bytes, l->o.width, l->o.height, l->o.channels, l->o.mean, l->o.std, s->image);
   bytes += pixels * (size_t)l->o.channels;
   s->has_mask = l->masks && r->mask[0] != '\0';
@@ -224,26 +258,26 @@ static void finish(const rl_loader *l, int64_t position, const uint8_t *bytes,
     memset(s->mask, 0, pixels * sizeof(float));
   if (l->masks) bytes += pixels;
   finish_maps(l, &v, bytes, s);
-  memcpy(sides, bytes + pixels * (size_t)l->maps, sizeof sides);
   s->placed =
-      (rl_placed){v, (double)l->o.width / sides[0], (double)l->o.height / sides[1], sides[0], sides[1]};
+      (rl_placed){v, (double)l->o.width / d->width, (double)l->o.height / d->height, d->width, d->height};
+  return finish_views(l, epoch, sample, &d->source, s);
 }
 
 static void process(rl_loader *l, int64_t position, slot *s) {
-  uint8_t *have = look_up(l, s->row);
+  decoded *have = look_up(l, s->row);
   void *fresh = NULL;
   s->status = RL_OK;
   if (have == NULL) {
     s->status = rl_mem_alloc(&fresh, l->sample_bytes);
-    if (s->status == RL_OK) s->status = prepare(l, s->row, fresh);
-    have = fresh;
+    if (s->status == RL_OK) {
+      have = fresh;
+      have->source = (rl_image){0};
+      s->status = prepare(l, s->row, have);
+    }
   }
-  if (s->status == RL_OK)
-    finish(l, position, have, s);
-  else
-    snprintf(s->text, sizeof s->text, "%s", rl_error_text());
-  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh)))
-    rl_mem_free(fresh, l->sample_bytes);
+  if (s->status == RL_OK) s->status = finish(l, position, have, s);
+  if (s->status != RL_OK) snprintf(s->text, sizeof s->text, "%s", rl_error_text());
+  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) drop_decoded(l, fresh);
 }
 
 /* ---- threads */
@@ -343,6 +377,9 @@ static rl_status check_options(const rl_loader_options *o) {
         o->gaze == RL_GAZE_THIRDS ? "thirds" : "duration", lacks, o->fixations->m->dir);
   if (!(o->sigma >= 0 && o->sigma <= 1e6))
     return rl_fail(RL_EARG, "loader: sigma = %g is not between 0 and 1e6 pixels", o->sigma);
+  if (o->views < 0 || o->views > RL_VIEWS_MAX)
+    return rl_fail(RL_EARG, "loader: %d views of an image; at most %d can be made", o->views, RL_VIEWS_MAX);
+  for (int i = 0; i < o->views; i++) RL_TRY(rl_transform_check(&o->view[i]));
   return rl_augment_check(&o->augment);
 }
 
@@ -385,22 +422,28 @@ sort_classes(rl_loader *l) { /* only classes with rows in the split get a number
                  l->m->dir, l->o.split == RL_SPLIT_NONE ? "" : " in split ", rl_split_name(l->o.split));
 }
 
+static size_t views_bytes(const rl_loader *l) {
+  return (size_t)l->o.width * (size_t)l->o.height * (size_t)l->o.channels * (size_t)l->o.views *
+         sizeof(float);
+}
+
 static rl_status alloc_slot(rl_loader *l, slot *s) {
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height * sizeof(float);
-  void *p[3] = {NULL, NULL, NULL};
+  void *p[4] = {NULL, NULL, NULL, NULL};
   s->ready = -1;
   rl_status st = rl_mem_alloc(&p[0], pixels * (size_t)l->o.channels);
   if (st == RL_OK && l->masks) st = rl_mem_alloc(&p[1], pixels);
   if (st == RL_OK && l->maps > 0) st = rl_mem_alloc(&p[2], pixels * (size_t)l->maps);
-  s->image = p[0], s->mask = p[1], s->saliency = p[2];
+  if (st == RL_OK && l->o.views > 0) st = rl_mem_alloc(&p[3], views_bytes(l));
+  s->image = p[0], s->mask = p[1], s->saliency = p[2], s->views = p[3];
   return st;
 }
 
 static rl_status alloc_all(rl_loader *l) {
   int ahead = l->o.threads == 0 ? 1 : l->o.batch + 2 * l->o.threads;
   l->window = ahead < l->n ? ahead : l->n;
-  l->sample_bytes = (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->maps) +
-                    2 * sizeof(int);
+  l->sample_bytes = sizeof(decoded) +
+                    (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->maps);
   l->slots = calloc((size_t)l->window, sizeof *l->slots);
   l->bad = calloc((size_t)l->n / 100 + 2, sizeof *l->bad);
   l->cache = calloc((size_t)l->m->rows, sizeof *l->cache);
@@ -446,8 +489,9 @@ static void free_all(rl_loader *l) {
     rl_mem_free(l->slots[i].image, pixels * (size_t)l->o.channels);
     rl_mem_free(l->slots[i].mask, pixels);
     rl_mem_free(l->slots[i].saliency, pixels * (size_t)l->maps);
+    rl_mem_free(l->slots[i].views, views_bytes(l));
   }
-  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) rl_mem_free(l->cache[i], l->sample_bytes);
+  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) drop_decoded(l, l->cache[i]);
   free(l->slots);
   free(l->bad);
   free(l->cache);
@@ -480,6 +524,7 @@ void rl_loader_close(rl_loader **at) {
 int rl_loader_samples(const rl_loader *l) { return l->n; }
 bool rl_loader_has_masks(const rl_loader *l) { return l->masks; }
 int rl_loader_maps(const rl_loader *l) { return l->maps; }
+int rl_loader_views(const rl_loader *l) { return l->o.views; }
 
 int rl_loader_upcoming(const rl_loader *l) {
   int left = l->n - l->index;
@@ -516,6 +561,8 @@ static void copy_out(const rl_loader *l, const slot *s, rl_batch *b, int i) {
   b->label[i] = l->m->row[s->row].class;
   b->has_label[i] = b->label[i] >= 0;
   if (b->placed != NULL) b->placed[i] = s->placed;
+  for (int k = 0; k < l->o.views; k++)
+    memcpy(b->view[k] + (size_t)i * n, s->views + (size_t)k * n, n * sizeof(float));
 }
 
 rl_status rl_loader_next(rl_loader *l, rl_batch *b, int *n) {

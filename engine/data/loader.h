@@ -7,6 +7,7 @@
 #include "data/augment.h"
 #include "data/fixations.h"
 #include "data/manifest.h"
+#include "data/views.h"
 
 #define RL_LOADER_THREADS_MAX 16
 
@@ -19,6 +20,8 @@ typedef struct rl_loader_options {
                 ** come once */
   bool skip_bad; /* unreadable files are counted and left out, up to 1 % of the rows; else they fail */
   rl_augment augment;
+  int views; /* further pictures of each image, from the file's own pixels */
+  rl_transform view[RL_VIEWS_MAX];
   uint64_t seed;
   int threads;        /* 0: the calling thread decodes */
   size_t cache_bytes; /* decoded and resized bytes that are kept between epochs, at most */
@@ -43,7 +46,8 @@ typedef struct rl_batch {           /* buffers of the caller's, for `batch` samp
   int64_t *row;                     /* of the manifest, from 0 */
   uint8_t *has_mask, *has_saliency; /* with mask, saliency */
   uint8_t *has_label;
-  rl_placed *placed; /* or NULL: not wanted */
+  rl_placed *placed;         /* or NULL: not wanted */
+  float *view[RL_VIEWS_MAX]; /* each as image */
 } rl_batch;
 
 /* The manifest stays the caller's and must outlive the loader. */
@@ -54,6 +58,7 @@ int rl_loader_samples(const rl_loader *l);  /* of an epoch */
 int rl_loader_upcoming(const rl_loader *l); /* at most so many samples come next; 0 at the end of an epoch */
 bool rl_loader_has_masks(const rl_loader *l); /* any row of the split */
 int rl_loader_maps(const rl_loader *l);       /* saliency maps of a sample: 0, 1, or 3 thirds */
+int rl_loader_views(const rl_loader *l);
 
 /* Fills up to `batch` samples; *n of them. *n = 0 ends the epoch, and the cursor then stands at the next
 ** one. */

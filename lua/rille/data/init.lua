@@ -4,7 +4,7 @@ local Set = require "rille.data.set"
 local Loader = require "rille.data.loader"
 local check = require "rille.util.check"
 
-local data = {}
+local data = { views = require "rille.data.views" }
 
 ---Open a data set: a folder with manifest.csv (file,label,split,mask,saliency,group; all but `file` optional)
 ---or with PNG and JPEG files only. Every path is checked, and that no group is in two splits.

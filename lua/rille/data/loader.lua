@@ -6,10 +6,12 @@
 -- 0 or 1, a map sums to 1, both are 0 where a row has none), has_mask and has_saliency N (bool). Maps in
 -- thirds are N x 3 x H x W; each sums to 1, or is 0 where nobody looked in that third. With fixations = true,
 -- fixations: N lists of { x, y, onset, duration, subject }, pixels of the sample (0 <= x < W) and seconds,
--- moved as the image was; those that a crop cut off are left out.
+-- moved as the image was; those that a crop cut off are left out. With views = { {...}, {...} }, views: that
+-- many further pictures of each image, each N x C x H x W like image, cut from the file's own pixels.
 local core = require "rille.core"._data
 local check = require "rille.util.check"
 local raise = require "rille.data.raise"
+local views = require "rille.data.views"
 
 ---@class rille.Loader
 local Loader = {}
@@ -26,6 +28,7 @@ local DEFAULTS = {
                      -- rows without a label come once
   drop_last = false, -- leave out a smaller last batch
   augment = false,   -- { flip = 0.5, rotate = 5, crop = 0.1, brightness = 0.1, contrast = 0.1 }
+  views = false,     -- a list of views' options, see rille.data.views
   seed = 1,
   threads = 2,       -- 0: decode in the calling thread; the batches are the same
   on_bad = "stop",   -- or "skip": unreadable files are left out and listed, up to 1 % (at least one)
@@ -71,6 +74,7 @@ function Loader.new(set, opts)
     shuffle = o.shuffle, drop_last = o.drop_last, skip_bad = o.on_bad == "skip", threads = o.threads,
     seed = o.seed, cache = o.cache or 0, mean = triple("mean", o.mean), std = triple("std", o.std),
     balance = o.balance, saliency = saliency, sigma = o.sigma or set.sigma or 0,
+    views = o.views and views.list(o.views) or nil,
     flip = a.flip, rotate = a.rotate, crop = a.crop, brightness = a.brightness, contrast = a.contrast,
   }
   local fixations = (o.fixations or saliency ~= "file") and set:gaze() or nil
