@@ -200,10 +200,27 @@ static int sgd_step(lua_State *L) {
   return give_norm(L, asked);
 }
 
+/* rl.lars_step(params, grads, buffers, { lr, momentum, weight_decay, eta, scale, clip }) -> norm of the gradients */
+static int lars_step(lua_State *L) {
+  int n;
+  double norm;
+  rl_tensor *few[FEW];
+  luaL_checktype(L, 4, LUA_TTABLE);
+  rl_sgd_numbers o = {.lr = option(L, 4, "lr", 1e-3),
+                      .momentum = option(L, 4, "momentum", 0.9),
+                      .decay = option(L, 4, "weight_decay", 0),
+                      .keep = 1,
+                      .scale = option(L, 4, "scale", 1)};
+  double eta = option(L, 4, "eta", 1e-3), clip = option(L, 4, "clip", INFINITY);
+  rl_tensor **t = take_alike(L, 3, &n, few, "lars_step");
+  rl_ok(L, rl_lists_lars(n, t, t + n, t + 2 * n, o, eta, clip, &norm));
+  lua_pushnumber(L, norm);
+  return 1;
+}
+
 void rl_open_lists(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"gram", gram},       {"list_dot", list_dot},   {"list_norm", list_norm},
-      {"combine", combine}, {"adam_step", adam_step}, {"sgd_step", sgd_step},
-      {NULL, NULL}};
+      {"gram", gram},           {"list_dot", list_dot}, {"list_norm", list_norm}, {"combine", combine},
+      {"adam_step", adam_step}, {"sgd_step", sgd_step}, {"lars_step", lars_step}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

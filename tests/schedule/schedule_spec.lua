@@ -23,6 +23,16 @@ describe("schedule", function()
     assert.is_close({ 0, 0.5, 1.5, 2, 2 * (0.5 + 0.001 * 0.5), 2 * 0.001 }, at(f, { 1, 2, 4, 5, 7, 9 }),
       1e-15)
   end)
+  it("keeps the whole length as the cosine's period where asked, as MLVICX's code does", function()
+    local f = schedule.warmup_cosine(0.2, 4, 20, { period = 20 })
+    assert.is_close({ 0, 0.05, 0.15, 0.2, 0.198770065225454, 0.130970797738057, 0.0294600325594639 },
+      at(f, { 1, 2, 4, 5, 6, 13, 20 }), 1e-13)
+  end)
+  it("restarts as PyTorch's CosineAnnealingWarmRestarts", function()
+    local f = schedule.warm_restarts(3e-3, 4, { lowest = 1e-6 })
+    assert.is_close({ 0.003, 0.00256080661838923, 0.0015005, 0.000440193381610772, 0.003, 0.00288585735900067,
+      0.000115142641000996, 0.003, 0.00297118752796464 }, at(f, { 1, 2, 3, 4, 5, 6, 12, 13, 14 }), 1e-14)
+  end)
   it("ramps from one value to another", function()
     assert.is_close({ 0.25, 0.5, 1, 1 }, at(schedule.ramp(1, 4), { 1, 2, 4, 9 }), 1e-15)
     assert.is_close({ 2, 1, 1 }, at(schedule.ramp(1, 2, { from = 3 }), { 1, 2, 3 }), 1e-15)

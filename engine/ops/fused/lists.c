@@ -27,6 +27,7 @@ typedef struct lists {
   rl_tensor **out;
   const rl_adam_numbers *adam;
   const rl_sgd_numbers *sgd;
+  double eta;
   void *block;
   size_t bytes;
   const char *op;
@@ -315,4 +316,65 @@ rl_status rl_lists_sgd(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tenso
                        rl_sgd_numbers o, double clip, double *norm) {
   lists l = {.K = buffer == NULL ? 2 : 3, .n = n, .given = {p, g, buffer}, .sgd = &o};
   return step(&l, "sgd_step", sgd_block, clip, norm, &o.scale);
+}
+
+/* LARS: SGD whose gradient g + decay p has, in tensors of two dims and more, eta |p| as its length. */
+
+static void lars_products(void *ctx, int64_t b, int worker) { /* pp, pg, gg of a stretch */
+  const lists *l = ctx;
+  (void)worker;
+  stretch s = find(l, b);
+  const void *x[2] = {at(l, 0, &s), at(l, 1, &s)};
+  memset(l->partial + 3 * b, 0, 3 * sizeof(double));
+  RL_KERNEL_CALL(rl_kernels_best(), l->t[s.i]->dtype, gram, l->partial + 3 * b, (const void *)x, 2, s.n);
+}
+
+/* The factor of tensor i; 1 where a norm is 0. */
+static double trust(const lists *l, int i, const double *sum) {
+  double scale = l->sgd->scale, decay = l->sgd->decay;
+  if (l->t[i]->shape.rank < 2) return 1;
+  double p = sqrt(sum[0]),
+         g = sqrt(fmax(0, scale * scale * sum[2] + 2 * scale * decay * sum[1] + decay * decay * sum[0]));
+  return p > 0 && g > 0 ? l->eta * p / g : 1;
+}
+
+static void lars_block(void *ctx, int64_t b, int worker) {
+  const lists *l = ctx;
+  (void)worker;
+  stretch s = find(l, b);
+  rl_sgd_numbers o = *l->sgd;
+  double factor = l->partial[3 * l->first[s.i]]; /* put there by rl_lists_lars */
+  o.decay = l->t[s.i]->shape.rank < 2 ? 0 : o.decay * factor;
+  o.scale *= factor;
+  RL_KERNEL_CALL(rl_kernels_best(), l->t[s.i]->dtype, sgd, at(l, 0, &s), at(l, 1, &s), at(l, 2, &s), &o, s.n);
+}
+
+/* Sums of the stretches' products, tensor by tensor: the gradient's norm, then each tensor's factor. */
+static double lars_factors(lists *l, rl_sgd_numbers *o, double clip) {
+  double all = 0;
+  for (int64_t b = 0; b < l->first[l->n]; b++) all += l->partial[3 * b + 2];
+  all = sqrt(all);
+  if (all > clip) o->scale = clip / all;
+  for (int i = 0; i < l->n; i++) {
+    double sum[3] = {0};
+    for (int64_t b = l->first[i]; b < l->first[i + 1]; b++)
+      for (int k = 0; k < 3; k++) sum[k] += l->partial[3 * b + k];
+    if (l->first[i + 1] > l->first[i]) l->partial[3 * l->first[i]] = trust(l, i, sum);
+  }
+  return all;
+}
+
+rl_status rl_lists_lars(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tensor *const *buffer,
+                        rl_sgd_numbers o, double eta, double clip, double *norm) {
+  lists l = {.K = 3, .n = n, .given = {p, g, buffer}, .sgd = &o, .eta = eta};
+  rl_status s = open_lists(&l, "lars_step", 3, ~2u);
+  rl_fpmode mode = rl_fp_enter();
+  if (s == RL_OK) s = run(&l, lars_products);
+  if (s == RL_OK) *norm = lars_factors(&l, &o, clip);
+  bool moves = s == RL_OK && *norm - *norm == 0;
+  if (moves) s = run(&l, lars_block);
+  rl_fp_leave(mode);
+  for (int i = 0; i < l.n && s == RL_OK && moves; i++) l.t[i]->storage->version++;
+  close_lists(&l);
+  return s;
 }

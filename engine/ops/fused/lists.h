@@ -22,5 +22,8 @@ rl_status rl_lists_adam(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tens
                         rl_tensor *const *v, rl_adam_numbers o, double clip, double *norm);
 rl_status rl_lists_sgd(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tensor *const *buffer,
                        rl_sgd_numbers o, double clip, double *norm);
+/* The norm is always told; tensors of fewer than two dims take neither decay nor eta. */
+rl_status rl_lists_lars(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tensor *const *buffer,
+                        rl_sgd_numbers o, double eta, double clip, double *norm);
 
 #endif

@@ -4,6 +4,7 @@
 local optim = {
   Adam = require("rille.optim.adam").Adam,
   AdamW = require("rille.optim.adam").AdamW,
+  LARS = require("rille.optim.lars"),
   SGD = require("rille.optim.sgd"),
 }
 

@@ -50,21 +50,40 @@ function schedule.cosine(base, steps, opts)
   end
 end
 
----t < W: base t / W; then with q = (1 + cos(pi (t - W) / (T - W))) / 2: base q + 0.001 base (1 - q).
+---t < W: base t / W; then with q = (1 + cos(pi (t - W) / P)) / 2: base q + 0.001 base (1 - q); P = T - W.
 ---@param base number
 ---@param warm integer W, steps
 ---@param steps integer T
----@param opts? { lowest: number } as a share of base, default 0.001
+---@param opts? { lowest: number, period: integer } lowest: as a share of base, default 0.001; period: P; T
+---  itself as the released code of MLVICX has it, so that the last rate is not the lowest
 function schedule.warmup_cosine(base, warm, steps, opts)
-  local o = check.options("schedule.warmup_cosine", opts, { lowest = 0.001 })
+  local o = check.options("schedule.warmup_cosine", opts, { lowest = 0.001, period = check.none })
   check.number("schedule.warmup_cosine", "base", base)
   check.integer("schedule.warmup_cosine", "warm", warm, 0)
   check.integer("schedule.warmup_cosine", "steps", steps, warm + 1)
+  local period = check.integer("schedule.warmup_cosine", "period", o.period or steps - warm, 1)
   return function(step)
     local t = math.min(step - 1, steps)
     if t < warm then return base * t / warm end
-    local q = (1 + math.cos(math.pi * (t - warm) / (steps - warm))) / 2
+    local q = (1 + math.cos(math.pi * math.min(t - warm, period) / period)) / 2
     return base * (q + o.lowest * (1 - q))
+  end
+end
+
+---Cosines that begin anew (SGDR, arXiv:1608.03983): from base to lowest over `first` steps, then over
+---`first * times`, and so on; each begins at base.
+---@param base number
+---@param first integer steps of the first period
+---@param opts? { times: number, lowest: number } default 2, 0
+function schedule.warm_restarts(base, first, opts)
+  local o = check.options("schedule.warm_restarts", opts, { times = 2, lowest = 0 })
+  check.number("schedule.warm_restarts", "base", base)
+  check.integer("schedule.warm_restarts", "first", first, 1)
+  check.number("schedule.warm_restarts", "times", o.times, 1)
+  return function(step)
+    local t, period = step - 1, first
+    while t >= period do t, period = t - period, period * o.times end
+    return o.lowest + (base - o.lowest) * (1 + math.cos(math.pi * t / period)) / 2
   end
 end
 
