@@ -14,12 +14,12 @@ end
 
 -- The labelled rows of train by class, those that `column` marks with 1 first; and the rows without any
 -- label.
-local function strata(set, column)
+local function strata(set, column, labels)
   local classes, names, bare = {}, {}, {}
   for i = 1, #set do
     local row = set:row(i)
     if row.split == "train" then
-      if (row.label or "") == "" and (row.mask or "") == "" then
+      if (row.label or "") == "" and (row.mask or "") == "" and (labels and row[labels] or "") == "" then
         bare[#bare + 1] = i
       else
         local name = row.label or ""
@@ -59,10 +59,11 @@ end
 ---@param set rille.Set
 ---@param spec number|{ share: number?, column: string?, seed: integer? } a number is the share
 ---@param seed integer where spec has none
+---@param labels? string column whose cells are labels too, where it is not empty
 ---@return integer[] labelled, integer[] others both in the manifest's order
-return function(set, spec, seed)
+return function(set, spec, seed, labels)
   local o = options_of(set, spec)
-  local classes, names, others = strata(set, o.column)
+  local classes, names, others = strata(set, o.column, labels)
   local draw, labelled = random(o.seed or seed), {}
   for _, name in ipairs(names) do
     local c = classes[name]

@@ -168,10 +168,34 @@ local function weights(stage, constant)
     xlabel = "step of the run", ylabel = "weight", integer = true })
 end
 
+-- What a recipe logs at every step: PLACE.WHAT of all places in one chart, a chart for each WHAT.
+local function telemetry(stage, charts)
+  local groups, order = {}, {}
+  for _, name in ipairs(figures.keys(stage.telemetry)) do
+    local what = name:match "([^.]+)$"
+    if not groups[what] then groups[what], order[#order + 1] = {}, what end
+    table.insert(groups[what], name)
+  end
+  table.sort(order)
+  for _, what in ipairs(order) do
+    local series, lists, window = {}, {}, nil
+    for k, name in ipairs(groups[what]) do
+      lists[k] = stage.telemetry[name]
+      window = curves.noisy(series, { name = name, x = stage.step, y = lists[k], colour = k })
+    end
+    if scale.range(lists) then
+      charts[#charts + 1] = html.figure(plot.line { series = series, integer = true,
+        title = ("%s: %s per step"):format(stage.name, what), xlabel = "step of the run", ylabel = what,
+        ylog = is_wide_range(lists) }, curves.note(window))
+    end
+  end
+end
+
 local function stage_section(stage)
   local charts, constant = {}, {}
   charts[1] = stage.n > 0 and losses(stage) or nil
   for _, group in ipairs(epoch_groups(stage)) do charts[#charts + 1] = epochs(stage, group) end
+  telemetry(stage, charts)
   charts[#charts + 1] = rate(stage, constant)
   charts[#charts + 1] = weights(stage, constant)
   if #charts == 0 then return nil end

@@ -17,7 +17,7 @@ local function is_table(v) return type(v) == "table" and v or {} end
 
 local function new_stage(name)
   return { name = name, n = 0, step = {}, epoch = {}, total = {}, lr = {}, losses = {}, weights = {},
-    gate = {}, gated = 0, epochs = {}, event = {}, layers = {} }
+    gate = {}, gated = 0, telemetry = {}, epochs = {}, event = {}, layers = {} }
 end
 
 local function stage_of(self, record)
@@ -82,6 +82,7 @@ local function take_step(self, r)
   stage.total[i], stage.lr[i] = number(r.total), number(r.lr)
   for name, v in pairs(is_table(r.losses)) do put(stage.losses, name, i, v) end
   for name, v in pairs(is_table(r.weights)) do put(stage.weights, name, i, v) end
+  for name, v in pairs(is_table(r.telemetry)) do put(stage.telemetry, name, i, v) end
   if type(r.gate) == "table" then take_gate(stage, i, r.gate, step) end
 end
 
@@ -125,7 +126,9 @@ end
 ---@return table log
 function Log:finish()
   for _, stage in ipairs(self.stages) do
-    for _, columns in ipairs { stage.losses, stage.weights, stage.gate } do level(columns, stage.n) end
+    for _, columns in ipairs { stage.losses, stage.weights, stage.gate, stage.telemetry } do
+      level(columns, stage.n)
+    end
     level({ stage.step, stage.epoch, stage.total, stage.lr }, stage.n)
   end
   return self

@@ -2,6 +2,7 @@
 -- that depends on seed, stage and epoch alone.
 local core = require "rille.core"
 local files = require "rille.util.files"
+local Labels = require "rille.data.labels"
 local paths = require "rille.run.paths"
 local requests = require "rille.run.requests"
 local rl = require "rille"
@@ -11,8 +12,9 @@ local Streams = require "rille.run.streams"
 local Feed = {}
 Feed.__index = Feed
 
-local FIELDS = { "augment", "balance", "classes", "dir", "drop_last", "fixations", "labelled",
-  "leave_out", "mean", "merge", "on_bad", "phantom", "saliency", "sigma", "std", "streams", "threads" }
+local FIELDS = { "augment", "balance", "classes", "dir", "drop_last", "fixations", "labelled", "labels",
+  "leave_out", "mean", "merge", "on_bad", "phantom", "saliency", "sigma", "std", "streams", "threads",
+  "views" }
 local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
 
 local function check(recipe)
@@ -58,11 +60,21 @@ local function phantom(recipe, o)
   return dir
 end
 
+-- R.data, its fields that are functions worked out from the options; false is nothing.
+local function work_out(data, options)
+  local out = {}
+  for key, v in pairs(data) do
+    if type(v) == "function" then v = v(options) end
+    out[key] = v or nil
+  end
+  return out
+end
+
 -- The rows of train that the main stream has, where not all of them, and the streams beside it.
 local function divide(self)
   local d, labelled, others = self.data, nil, {}
   if d.labelled then
-    labelled, others = shares(self.set, d.labelled, self.seed)
+    labelled, others = shares(self.set, d.labelled, self.seed, self.labels and self.labels.column)
   elseif d.streams then
     labelled, others = shares(self.set, { share = 1 }, self.seed) -- rows without any label are the others
   end
@@ -83,12 +95,12 @@ end
 ---@return table feed dir, name, classes, counts { train, val, test }
 function Feed.open(recipe, o)
   check(recipe)
-  local dir = o.dir or recipe.data.dir
-  local self = setmetatable({ seed = o.seed, options = recipe.options, data = recipe.data, loaders = {},
+  local d = work_out(recipe.data, recipe.options)
+  local dir = o.dir or d.dir
+  local self = setmetatable({ seed = o.seed, options = recipe.options, data = d, loaders = {},
     counts = {} }, Feed)
   self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
   self.dir = dir or phantom(recipe, o)
-  local d = recipe.data
   self.set = rl.data.open(self.dir, { classes = d.classes, leave_out = d.leave_out, merge = d.merge,
     saliency = d.saliency, sigma = d.sigma })
   self.classes = self.set.classes
@@ -97,8 +109,19 @@ function Feed.open(recipe, o)
     local cure = "the column split of manifest.csv must say train, val or test"
     error(('data: "%s" has no rows to train on; %s'):format(self.dir, cure), 0)
   end
+  if d.labels then
+    self.labels = Labels.new(self.set, d.labels)
+    self.findings = self.labels.names
+  end
   divide(self)
   return self
+end
+
+---Tell the options what the data hold: classes (how many), class_names, and findings, the names of labels of
+---which an image may have several.
+---@param options table
+function Feed:describe(options)
+  options.classes, options.class_names, options.findings = #self.classes, self.classes, self.findings
 end
 
 ---@return boolean whether the recipe asks for random changes of images
@@ -113,7 +136,7 @@ function Feed:loader_options(o)
   return { split = o.split, rows = o.rows, batch = o.batch, size = o.size or self.options.size,
     channels = o.channels or self.options.channels, shuffle = o.shuffle or false, augment = o.augment,
     seed = o.seed or self.seed, threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
-    drop_last = o.drop_last or false, balance = o.balance or false, fixations = d.fixations }
+    drop_last = o.drop_last or false, balance = o.balance or false, fixations = d.fixations, views = d.views }
 end
 
 local function loader(self, split, o)
@@ -130,8 +153,9 @@ local function loader(self, split, o)
 end
 
 -- Maps by thirds of the viewing time go to batch.thirds; what is scored and shown is their mean.
-local function mark(batch, split)
+local function mark(self, batch, split)
   batch.split = split
+  if self.labels then self.labels:put(batch) end
   if batch.saliency and batch.saliency.shape[2] > 1 then
     local mean = batch.saliency:sum { dim = { 2 }, keepdim = true }
     local mass = mean:sum { dim = { 3, 4 }, keepdim = true }
@@ -153,7 +177,7 @@ function Feed:batches(split, o)
   return function()
     local batch = next_batch(l)
     if not batch then return nil end
-    mark(batch, split)
+    mark(self, batch, split)
     if self.streams then
       self.streams:add(batch, { first = first + 1, step = before + at // o.batch,
         augment = o.augment and self.data.augment or nil })
@@ -179,7 +203,7 @@ function Feed:fixed(split, batch, size, channels)
   return function()
     requests.check()
     local b = next_batch(l)
-    return b and mark(b, split)
+    return b and mark(self, b, split)
   end
 end
 

@@ -10,7 +10,7 @@ local stage = require "rille.run.stage"
 local recipe = {}
 
 local FIELDS = { "after", "cache", "data", "forward", "losses", "models", "options", "presets", "report",
-  "stages" }
+  "stages", "telemetry" }
 -- How the phantom is drawn where no data is given; its size is the recipe's unless one is set.
 local PHANTOM = { train = 600, val = 100, test = 200, seed = 1 }
 local PLAIN = { size = 128, channels = 1, batch = 16 } -- what every recipe has, if it says nothing
@@ -94,6 +94,8 @@ local function check_fields(file, R)
   end
   need(file, R.after == nil or type(R.after) == "function", "after",
     "must be a function (models, state, options), called after each optimiser step")
+  need(file, R.telemetry == nil or type(R.telemetry) == "function", "telemetry",
+    "must be a function (y, batch, models, options) that returns a flat table of numbers for the log")
   need(file, R.report == nil or type(R.report) == "table" or type(R.report) == "function", "report",
     "must be a table, or a function of the options that returns one")
   need(file, type(R.stages) == "table" or type(R.stages) == "function", "stages", "must be a list of stages")

@@ -59,7 +59,7 @@ function reload.refusal(old, new)
   for _, field in ipairs { "options", "data" } do
     if differs(old[field], new[field]) then return field .. " changed" end
   end
-  for _, field in ipairs { "report", "cache", "after" } do
+  for _, field in ipairs { "report", "cache", "after", "telemetry" } do
     if differs(old.table[field], new.table[field]) then return field .. " changed" end
   end
   if #old.stages ~= #new.stages then return "the number of stages changed" end
@@ -137,7 +137,9 @@ function reload.adopt(run, text)
   local ok, new = pcall(Recipe.load, run.base.file,
     { text = text, preset = run.base.preset, set = run.base.set })
   if not ok then return nil, tostring(new) end
-  for _, name in ipairs { "classes", "class_names" } do new.options[name] = run.base.options[name] end
+  for _, name in ipairs { "classes", "class_names", "findings" } do
+    new.options[name] = run.base.options[name]
+  end
   local refusal = reload.refusal(run.base, new)
   if refusal then return nil, refusal .. ": needs a restart" end
   local stages, changed = merged(run, run.base, new)

@@ -26,7 +26,7 @@ function reopen.run(dir, o)
   local info = start.read_info(dir)
   local opened = { dir = dir, info = info, recipe = start.recipe_of(info) }
   opened.options = opened.recipe.options
-  opened.options.classes, opened.options.class_names = #info.data.classes, info.data.classes
+  Feed.describe(info.data, opened.options)
   if not o.without_data then
     opened.feed = Feed.open(opened.recipe, { dir = o.data or info.data.given, out = files.folder(dir),
       seed = info.seed, say = say })

@@ -29,16 +29,18 @@ local function check_ends(where, ends)
   return paths.copy(ends)
 end
 
--- By what the best weights are chosen: a loss of the recipe, or a figure that the stage watches.
+-- By what the best weights are chosen: a loss of the recipe, or a figure that the stage watches. "last": not
+-- at all.
 local function check_select(where, s, losses)
   if s.select == nil then return "val loss" end
+  if s.select == "last" then return "last" end
   local what = type(s.select) == "string" and s.select:match("^val ([%w_]+)$")
   local known = { "loss" }
   for name in pairs(losses) do known[#known + 1] = name end
   table.sort(known)
   table.move(kinds.names(s.watch or {}), 1, 99, #known + 1, known)
   if not what then
-    fail(where .. ".select", 'must be "val NAME" with the name of a loss or of a watched figure: '
+    fail(where .. ".select", 'must be "last", or "val NAME" with the name of a loss or of a watched figure: '
       .. table.concat(known, ", "))
   end
   for _, name in ipairs(known) do

@@ -102,7 +102,7 @@ end
 local function build_run(run)
   run.feed = Feed.open(run.recipe, { dir = run.data, out = files.folder(run.dir), seed = run.seed,
     say = function(text) run.progress:say(text) end })
-  run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
+  run.feed:describe(run.options)
   run.models = build.models(run.recipe, run.options, run.seed)
   parts.check_stages(run)
   run.recipe_stamp = files.stamp(run.recipe.file)

@@ -96,6 +96,12 @@ local function gated(run, tensors, weights, batch)
   return run.gate(grads, ctx)
 end
 
+-- Numbers that the recipe has for the log: made of the outputs the losses were made of.
+local function telemetry(run, y, batch)
+  local f = run.recipe.table.telemetry
+  return f and core.no_grad(f, y, batch, run.models, run.options)
+end
+
 -- Everything of a turn on one batch that may be given up: reads parameters, writes buffers and the random
 -- state.
 local function compute(run, batch, weights)
@@ -114,7 +120,8 @@ local function compute(run, batch, weights)
     end
     grads = core.grads({ sum }, run.params)[1]
   end
-  return { grads = grads, record = record, values = values, total = total }
+  return { grads = grads, record = record, values = values, total = total,
+    telemetry = telemetry(run, y, batch) }
 end
 
 -- Adds w times the numbers of b to those of a, name by name.
@@ -139,7 +146,9 @@ local function compute_all(run, batches, weights)
     end
     add_numbers(sum.values, one.values, w)
     sum.total = sum.total + w * one.total
-    if one.record then sum.record = add_numbers(sum.record or {}, one.record, w) end
+    for _, key in ipairs { "record", "telemetry" } do
+      if one[key] then sum[key] = add_numbers(sum[key] or {}, one[key], w) end
+    end
   end
   return sum
 end
@@ -215,6 +224,10 @@ local function merge(run, result, one)
   for path, v in pairs(one.norms or {}) do
     result.norms = result.norms or {}
     result.norms[path] = v
+  end
+  for key, v in pairs(one.telemetry or {}) do
+    result.telemetry = result.telemetry or {}
+    result.telemetry[key] = v -- of the last turn
   end
   for key, v in pairs(one.record or {}) do
     result.record = result.record or {}

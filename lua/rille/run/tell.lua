@@ -31,7 +31,7 @@ function tell.step(run, result, images, seconds)
   run.log:put { kind = "step", stage = run.stage.name, step = run.position.run_step,
     epoch = run.position.epoch, losses = result.values,
     weights = result.weights, total = result.total, lr = result.lr, gradient = result.norm,
-    turns = result.turns, gradients = result.norms, images = images,
+    turns = result.turns, gradients = result.norms, telemetry = result.telemetry, images = images,
     seconds = seconds, gate = result.record and tell.gate_record(result.record) }
 end
 

@@ -23,7 +23,7 @@ function trial.open(recipe, o)
     position = { stage = 1, epoch = 1, batch = 0, run_step = 0, sums = {}, seen = 0 } }
   run.feed = Feed.open(recipe, { dir = o.data, out = files.cache_folder(), seed = o.seed,
     say = function(text) run.progress:say(text) end })
-  run.options.classes, run.options.class_names = #run.feed.classes, run.feed.classes
+  run.feed:describe(run.options)
   run.models = build.models(recipe, run.options, o.seed)
   parts.check_stages(run)
   return run

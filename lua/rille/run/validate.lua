@@ -79,7 +79,7 @@ function validate.epoch(run)
   return average.within(run, function()
     local val, best = measured(run), run.position.best
     local key = run.stage.select:match("^val (.*)$")
-    if is_better(key, val[key], best and best.metric) then
+    if key and is_better(key, val[key], best and best.metric) then
       save_best(run, val[key])
       return true, val
     end
