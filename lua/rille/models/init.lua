@@ -8,6 +8,8 @@ local files = {
   FusionClassifier = "fusion",
   APPAUNet = "appau_net", MaskDiscriminator = "mask_discriminator",
   pretrained = "pretrained",
+  ContextBottleneck = "context", ContextLevels = "context", LevelMerge = "level_merge",
+  Projector = "projector",
   MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
 }
 

@@ -69,7 +69,7 @@ end
 ---@class rille.ResNet: rille.Module
 local ResNet = nn.Module:extend("ResNet")
 
-local defaults = { layers = check.none, block = check.none, classes = 1000, channels = 3,
+local defaults = { layers = check.none, block = check.none, classes = 1000, channels = 3, width = 64,
   zero_init_residual = false }
 local BLOCKS = { basic = Basic, bottleneck = Bottleneck }
 
@@ -81,28 +81,30 @@ local function layer(Block, count, channels, width, stride)
   return list
 end
 
----@param opts table block ("basic" or "bottleneck"), layers (blocks of each of the four), classes 1000,
----  channels 3, zero_init_residual false (true: each block starts as its shortcut, arXiv:1706.02677)
+---@param opts table block ("basic" or "bottleneck"), layers (blocks of each of the four), classes 1000
+---  (false: no last layer, model(x) is the means of layer4's maps, N x channels), channels 3, width 64 (of
+---  layer1), zero_init_residual false (true: each block starts as its shortcut, arXiv:1706.02677)
 function ResNet:init(opts)
   local o = check.options("ResNet", opts, defaults)
   check.word("ResNet", "block", o.block, { "basic", "bottleneck" })
   if type(o.layers) ~= "table" or #o.layers ~= 4 then
     error("ResNet: layers lists the number of blocks of each of the four layers", 3)
   end
-  for _, key in ipairs { "classes", "channels" } do check.integer("ResNet", key, o[key], 1) end
-  local Block, from = BLOCKS[o.block], 64
+  for _, key in ipairs { "channels", "width" } do check.integer("ResNet", key, o[key], 1) end
+  if o.classes then check.integer("ResNet", "classes", o.classes, 1) end
+  local Block, from = BLOCKS[o.block], o.width
   nn.init.skip(function()
     self.conv1 = Conv2d(o.channels, from, 7, { stride = 2, padding = 3, bias = false })
     self.bn1 = BatchNorm2d(from)
     rawset(self, "widths", { from })
     for k, count in ipairs(o.layers) do
-      local width = 64 << (k - 1)
+      local width = o.width << (k - 1)
       self["layer" .. k] = layer(Block, count, from, width, k == 1 and 1 or 2)
       from = width * Block.expansion
       self.widths[k + 1] = from
     end
   end)
-  self.fc = nn.Linear(from, o.classes)
+  if o.classes then self.fc = nn.Linear(from, o.classes) end
   rawset(self, "_channels", o.channels)
   -- as the reference implementation starts
   for _, p in ipairs(self:parameters()) do
@@ -141,11 +143,14 @@ end
 
 function ResNet:forward(x)
   for k = 1, 5 do x = self:level(k, x) end
-  return self.fc(core.mean(x, { -2, -1 }))
+  local pooled = core.mean(x, { -2, -1 })
+  return self.fc and self.fc(pooled) or pooled
 end
 
 ---A last layer of another size is left out, with a message in report.skipped.
-function ResNet:adapt_state(state, prefix, report) other_head(self.fc, state, prefix .. "fc", report) end
+function ResNet:adapt_state(state, prefix, report)
+  if self.fc then other_head(self.fc, state, prefix .. "fc", report) end
+end
 
 local function sized(block, layers)
   return function(opts)

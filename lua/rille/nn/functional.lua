@@ -54,7 +54,7 @@ function F.released_triplet_loss(x, labels, opts)
   return loss or (x * 0):sum()
 end
 
-for _, part in ipairs { "mask_losses", "adversarial_losses" } do
+for _, part in ipairs { "mask_losses", "adversarial_losses", "vicreg" } do
   for name, f in pairs(require("rille.nn." .. part)) do F[name] = f end
 end
 
