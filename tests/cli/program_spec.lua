@@ -63,6 +63,11 @@ describe("the program", function()
     assert.is_truthy(metrics.trivial.thumbnail.auc_macro and metrics.trivial.mean_map.cc.mean
       and metrics.trivial.gaussian)
     assert.is_truthy(metrics.differences["cc vs mean_map"].interval)
+    for _, key in ipairs { "nss", "auc_judd", "sauc", "ig" } do -- the phantom has fixations
+      assert.are.equal(6, metrics.metrics[key].n)
+      assert.is_truthy(metrics.trivial.gaussian[key].mean)
+    end
+    assert.is_close({ 0 }, { metrics.trivial.mean_map.ig.mean }, 1e-5)
     assert.are.equal(7, select(2, files.read(dir .. "predictions.csv"):gsub("\n", "")))
     for _, name in ipairs { "pictures/saliency-best-1.png", "pictures/index.json", "weights.safetensors",
       "report.html" } do
@@ -138,5 +143,17 @@ describe("the program", function()
     assert.are.equal(1, code)
     assert.is_truthy(text:find('loss "ce" is %-?nan at step 1, stage "class"; it began at mul: its output, '
       .. "scalar, is %-?nan; what it was given was not finite already; files of the batch: images/"), text)
+  end)
+  it("looks the data over before the first step: doubles are told, an unreadable file stops it", function()
+    local dir = runs.root() .. "/spoilt"
+    os.execute(("cp -r %q %q"):format(runs.data(), dir))
+    files.write(dir .. "/images/p00001.png", files.read(dir .. "/images/p00000.png"))
+    local code, text = program(("check %q --preset tiny --data spoilt"):format(runs.RECIPE))
+    assert.are.equal(0, code, text)
+    assert.is_truthy(text:find("warning: data: .*p00001%.png"), text)
+    files.write(dir .. "/images/p00002.png", "no picture")
+    code, text = program(("run %q --preset tiny --data spoilt --out spoilt_run --quiet"):format(runs.RECIPE))
+    assert.are.equal(1, code, text)
+    assert.is_truthy(text:find("rille: data: .*p00002%.png.*put them right, or set data.on_bad"), text)
   end)
 end)

@@ -90,6 +90,27 @@ describe("a run that stops and goes on", function()
         files.read(runs.root() .. "/at_" .. where .. "/predictions.csv"))
     end
   end)
+  it("ends with the same bytes under rates that follow plateaus and warm up", function()
+    local file, text = runs.root() .. "/rates.lua", files.read(runs.RECIPE)
+    for k, rate in ipairs { "rl.schedule.plateau(1e-2, { patience = 0, threshold = 0.5 })",
+      "rl.schedule.warmup_cosine(1e-2, 2, 6)" } do
+      files.write(file, (text:gsub('"Adam", lr = 1e%-2 }, { epochs = 2 }',
+        function() return ('"Adam", lr = %s }, { epochs = 3 }'):format(rate) end)))
+      local function new(name) return runs.new(name .. k, { recipe = file }) end
+      assert.is_true((runs.train(new "rated")))
+      local rates = {}
+      for lr in files.read(runs.root() .. "/rated" .. k .. "/log.jsonl"):gmatch '"lr":([%d.e-]+)' do
+        rates[#rates + 1] = tonumber(lr)
+      end
+      if k == 1 then assert.is_close({ 1e-2, 1e-2, 1e-3 }, { rates[1], rates[6], rates[7] }, 1e-9) end
+      if k == 2 then assert.is_close({ 0, 5e-3, 1e-2 }, { rates[1], rates[2], rates[3] }, 1e-9) end
+      for _, stop in ipairs { 3, 5, 7 } do
+        runs.train_until(new("rest" .. stop), stop)
+        assert.is_true((runs.train(runs.resume("rest" .. stop .. k))))
+        assert.are.equal(runs.weights("rated" .. k), runs.weights("rest" .. stop .. k))
+      end
+    end
+  end)
   it("keeps a second process off a run at work", function()
     local run = runs.new "locked"
     local code, text = runs.program "run --resume locked --quiet"

@@ -1,6 +1,7 @@
 -- Several runs as one table: mean and spread of each headline figure per recipe and varied options, and the
 -- paired differences to the first variant over the seeds that both have.
 
+local costs = require "rille.report.costs"
 local figures = require "rille.report.figures"
 local format = require "rille.report.format"
 local gates = require "rille.report.gates"
@@ -42,7 +43,8 @@ local function load(dirs)
   for k, dir in ipairs(dirs) do
     local run = read.run(dir)
     runs[k] = { dir = dir, recipe = summary.recipe(run), seed = run.info.seed, values = {},
-      settings = settings(run.info), figures = figures.headline(run.metrics.metrics) }
+      settings = settings(run.info), figures = figures.headline(run.metrics.metrics),
+      costs = select(2, costs.of(run)) }
     for _, f in ipairs(runs[k].figures) do runs[k].values[f.key] = f.value end
   end
   return runs
@@ -120,6 +122,23 @@ local function means(groups, paths, keys)
     end
   end
   return head, rows, left
+end
+
+-- Means over the runs of each variant of what they trained and what it cost.
+local function efficiency(groups, paths)
+  local head, rows, left = { "Recipe" }, {}, {}
+  for k, path in ipairs(paths) do head[k + 1], left[k + 1] = path, true end
+  for _, column in ipairs(costs.COLUMNS) do head[#head + 1] = column[1] end
+  for r, g in ipairs(groups) do
+    rows[r] = table.move(g.cells, 1, #g.cells, 1, {})
+    for _, column in ipairs(costs.COLUMNS) do
+      local list = {}
+      for _, run in ipairs(g.runs) do list[#list + 1] = run.costs[column[2]] end
+      table.insert(rows[r], column[3](compare.spread(list)))
+    end
+  end
+  return "<h2>What each variant trained, and what it cost</h2>" .. html.table(head, rows, { left = left })
+    .. html.p("Means over the runs. Time and epochs to best: to the best weights of the last stage.", "note")
 end
 
 local function paired(a, b, key)
@@ -221,6 +240,7 @@ function compare.write(run_dirs, out)
     "<h2>Mean ± standard deviation over the runs of each variant</h2>",
     html.table(head, rows, { left = left }) }
   body[#body + 1] = differences_table(groups, keys)
+  body[#body + 1] = efficiency(groups, paths)
   body[#body + 1] = every_run(runs, keys)
   return page.save(out, page.document("rille: " .. #runs .. " runs", body))
 end

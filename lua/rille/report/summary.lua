@@ -1,7 +1,7 @@
 -- The head of the page: question, facts, headline figures, and a line per stage with what it cost.
 
 local convergence = require "rille.report.convergence"
-local curves = require "rille.report.curves"
+local costs = require "rille.report.costs"
 local figures = require "rille.report.figures"
 local format = require "rille.report.format"
 local html = require "rille.report.html"
@@ -101,36 +101,11 @@ local function headline(run)
   return table.concat(out)
 end
 
-local function stage_row(stage, plan)
-  local event, epochs = stage.event, stage.epochs
-  local last = epochs[#epochs]
-  local per_epoch = last and format.is_number(event.seconds) and event.seconds / #epochs or nil
-  return { stage.name, plan.trains and format.value(plan.trains) or "",
-    format.count(event.parameters_trained), format.count(event.parameters_frozen), format.count(stage.n),
-    last and format.count(last.epoch) or "–", format.count(curves.best_epoch(stage)),
-    format.seconds(event.seconds), format.seconds(per_epoch), format.mib(event.peak_mib),
-    event.ended and html.cut(event.reason or "done", 120) or "not ended" }
-end
-
-local function efficiency(run)
-  if #run.log.stages == 0 then return "" end
-  local plans, rows = {}, {}
-  for _, plan in ipairs(is_table(run.info.stages)) do
-    if type(plan) == "table" and plan.name ~= nil then plans[tostring(plan.name)] = plan end
-  end
-  for k, stage in ipairs(run.log.stages) do rows[k] = stage_row(stage, plans[stage.name] or {}) end
-  local head = { "Stage", "Trains", "Trained", "Frozen", "Steps", "Epochs", "Best epoch", "Time", "Per epoch",
-    "Peak memory", "Ended by" }
-  return "<h3>What each stage trained, and what it cost</h3>" ..
-    html.table(head, rows, { left = { [2] = true, [11] = true } }) ..
-    html.p("Trained and frozen are numbers of parameters.", "note")
-end
-
 ---The section.
 ---@param run table
 ---@return string
 function summary.section(run)
-  return headline(run) .. efficiency(run) .. convergence.lines(run) ..
+  return headline(run) .. costs.section(run) .. convergence.lines(run) ..
     "<h3>What ran, on what</h3>" .. facts(run)
 end
 

@@ -26,7 +26,9 @@ function evaluate.rows(run, split)
   local gather = scores.gather(run.recipe.table.report or {}, run.feed, true)
   build.eval(run.models)
   core.no_grad(function()
-    for batch in run.feed:fixed(split, run.batch_size) do gather:take(forward(batch), batch) end
+    local batches = run.feed:fixed(split, run.batch_size, nil, nil, gather.watch.saliency ~= nil)
+    for batch in batches do gather:take(forward(batch), batch) end
+    if gather.rows[1] and gather.rows[1].map then kinds.put_gaze(gather.rows, trivial.mean_map(run.feed)) end
   end)
   return gather.rows
 end
@@ -93,8 +95,8 @@ function evaluate.figures(run, split, rows)
   return out
 end
 
-local NAMES = { cc = "CC", hs = "HS", kl = "KL", dice = "Dice", iou = "Jaccard", mean_iou = "mIoU",
-  hd95 = "HD95", psnr = "PSNR", ssim = "SSIM" }
+local NAMES = { cc = "CC", hs = "HS", kl = "KL", nss = "NSS", sauc = "sAUC", dice = "Dice", iou = "Jaccard",
+  mean_iou = "mIoU", hd95 = "HD95", psnr = "PSNR", ssim = "SSIM" }
 
 ---The main figures as a line.
 ---@param out table of evaluate.figures

@@ -136,18 +136,19 @@ function Feed:loader_options(o)
   return { split = o.split, rows = o.rows, batch = o.batch, size = o.size or self.options.size,
     channels = o.channels or self.options.channels, shuffle = o.shuffle or false, augment = o.augment,
     seed = o.seed or self.seed, threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
-    drop_last = o.drop_last or false, balance = o.balance or false, fixations = d.fixations, views = d.views }
+    drop_last = o.drop_last or false, balance = o.balance or false,
+    fixations = o.fixations or d.fixations, views = d.views }
 end
 
 local function loader(self, split, o)
-  local key = ("%s %d %s %s %s"):format(split, o.batch, tostring(o.shuffle), tostring(o.augment),
-    tostring(o.size))
+  local key = ("%s %d %s %s %s %s"):format(split, o.batch, tostring(o.shuffle), tostring(o.augment),
+    tostring(o.size), tostring(o.fixations))
   if not self.loaders[key] then
     local d = self.data
     self.loaders[key] = rl.data.loader(self.set, self:loader_options {
       split = split, rows = split == "train" and self.rows or nil, batch = o.batch, size = o.size,
       channels = o.channels, shuffle = o.shuffle, augment = o.augment and d.augment or nil,
-      drop_last = o.shuffle and d.drop_last, balance = o.shuffle and d.balance })
+      drop_last = o.shuffle and d.drop_last, balance = o.shuffle and d.balance, fixations = o.fixations })
   end
   return self.loaders[key]
 end
@@ -195,9 +196,11 @@ end
 ---@param batch integer
 ---@param size? integer|integer[] other than the recipe's
 ---@param channels? integer
+---@param has_fixations? boolean batches carry the fixations, where the set has them
 ---@return fun(): table? iterator
-function Feed:fixed(split, batch, size, channels)
-  local l = loader(self, split, { batch = batch, size = size, channels = channels })
+function Feed:fixed(split, batch, size, channels, has_fixations)
+  local l = loader(self, split, { batch = batch, size = size, channels = channels,
+    fixations = has_fixations and self.set:has_fixations() or nil })
   l:restore { epoch = 1, index = 0 }
   local next_batch = l:epoch(1)
   return function()

@@ -16,8 +16,9 @@ local kinds = {}
 kinds.ALL = { "classify", "multilabel", "restore", "saliency", "segment" }
 
 ---Scores of one image, in the order of tables.
-kinds.SCORES = { "cc", "hs", "kl", "dice", "iou", "mean_iou", "sensitivity", "specificity",
-  "mask_precision", "hd95", "psnr", "ssim", "psnr_inside", "ssim_inside", "psnr_outside", "ssim_outside" }
+kinds.SCORES = { "cc", "hs", "kl", "nss", "auc_judd", "sauc", "ig", "dice", "iou", "mean_iou", "sensitivity",
+  "specificity", "mask_precision", "hd95", "psnr", "ssim", "psnr_inside", "ssim_inside", "psnr_outside",
+  "ssim_outside" }
 
 -- What an epoch's line calls the means, where that is not the score's own name.
 local MEAN_NAME = { kl = "kl_map" }
@@ -135,6 +136,33 @@ function kinds.put_maps(rows, logits, batch)
   put(rows, "kl", m.saliency_kl(logits, batch.saliency), has)
 end
 
+---Keep maps and fixations in rows for kinds.put_gaze, which needs those of the whole split.
+---@param rows table[]
+---@param q rille.Tensor N x 1 x H x W
+---@param batch table with fixations
+function kinds.keep_map(rows, q, batch)
+  q = q:to("f32")
+  for i, row in ipairs(rows) do row.map, row.fixations = q[{ { i, i } }], batch.fixations[i] end
+end
+
+---Put NSS, AUC-Judd, shuffled AUC and information gain (bits) over `baseline` into rows whose maps and
+---fixations were kept; the maps are let go.
+---@param rows table[] of a whole split
+---@param baseline? rille.Tensor one map of that size; without it no information gain
+function kinds.put_gaze(rows, baseline)
+  local kept, m = kinds.having(rows, "map"), rl.metrics
+  if #kept == 0 then return end
+  local maps, looked = rl.cat(kinds.column(kept, "map"), 1), kinds.column(kept, "fixations")
+  put(kept, "nss", m.nss(maps, looked))
+  put(kept, "auc_judd", m.auc_judd(maps, looked))
+  put(kept, "sauc", m.shuffled_auc(maps, looked))
+  local size = maps.shape
+  if baseline then
+    put(kept, "ig", m.information_gain(maps, looked, baseline:reshape { 1, 1, size[3], size[4] }))
+  end
+  for _, row in ipairs(kept) do row.map, row.fixations = nil, nil end
+end
+
 ---The foreground of mask logits.
 ---@param logits rille.Tensor N x 1 x H x W or N x 2 x H x W
 ---@param name? string of the output, for the message
@@ -207,7 +235,11 @@ function kinds.take.multilabel(rows, y, batch, o)
   for i, list in ipairs(q:tolist()) do rows[i].q, rows[i].findings = list, truth and truth[i] end
 end
 
-function kinds.take.saliency(rows, y, batch, o) kinds.put_maps(rows, y[kinds.output(o.spec)], batch) end
+function kinds.take.saliency(rows, y, batch, o)
+  local logits = y[kinds.output(o.spec)]
+  kinds.put_maps(rows, logits, batch)
+  if o.is_full and batch.fixations then kinds.keep_map(rows, rl.metrics.density(logits), batch) end
+end
 
 function kinds.take.segment(rows, y, batch, o)
   local name = kinds.output(o.spec)

@@ -185,7 +185,8 @@ local function end_stage(run, reason)
   local spent = run.seconds + core.clock() - run.clock
   run.log:put { kind = "stage", stage = run.stage.name, event = "end", step = p.run_step,
     epoch = run.state.epoch, seconds = spent,
-    peak_mib = core.memory().peak / 2 ^ 20, best_epoch = best and best.epoch, reason = reason }
+    peak_mib = core.memory().peak / 2 ^ 20, best_epoch = best and best.epoch,
+    seconds_to_best = best and best.seconds, reason = reason }
   run.progress:say(('stage "%s" is over: %s%s'):format(run.stage.name, reason,
     best and (", weights of epoch %d"):format(best.epoch) or ""))
   p.stage, p.epoch, p.batch, p.cursor, p.best, p.sums, p.seen = p.stage + 1, 1, 0, 0, nil, {}, 0

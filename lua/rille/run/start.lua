@@ -9,6 +9,7 @@ local Journal = require "rille.run.journal"
 local json = require "rille.util.json"
 local Log = require "rille.run.log"
 local lfs = require "lfs"
+local look = require "rille.run.look"
 local machine = require "rille.run.machine"
 local parts = require "rille.run.parts"
 local Progress = require "rille.run.progress"
@@ -124,8 +125,10 @@ function start.new(recipe, o)
   files.make_folder(run.dir)
   run.lock = lock(run.dir)
   build_run(run)
+  local findings = look.over(run.feed)
   write_info(run, o)
   run.log = Log.open(run.dir .. "/log.jsonl")
+  for _, text in ipairs(findings) do run.log:warn(text) end
   run.journal = Journal.open(run.dir .. "/journal.jsonl")
   run.keeper = { dir = run.dir, failures = 0, number = 0 }
   if o.replay then

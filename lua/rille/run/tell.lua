@@ -1,6 +1,7 @@
 -- What a run writes down and shows of its stages and steps.
 local build = require "rille.run.build"
 local stage = require "rille.run.stage"
+local turn = require "rille.run.turn"
 
 local tell = {}
 
@@ -55,23 +56,41 @@ function tell.progress(run, result, images, seconds)
     losses = result.values, rate = images / run.pace, eta = eta }
 end
 
+local function count(list)
+  local n = 0
+  for _, t in ipairs(list) do n = n + t:numel() end
+  return n
+end
+
+-- Numbers that this stage and those before it train, each counted once.
+local function in_all(run, all)
+  local n = 0
+  for _, p in ipairs(all) do
+    local is_trained = false
+    for k = 1, run.position.stage do
+      for _, t in ipairs(stage.turns(run.stages[k])) do
+        is_trained = is_trained or turn.is_trained(t.trains, p.path)
+      end
+    end
+    if is_trained then n = n + p.tensor:numel() end
+  end
+  return n
+end
+
 ---Say that a stage begins or goes on; log it when it begins.
 ---@param run table
 ---@param is_new boolean
 function tell.stage(run, is_new)
   local s, all, at_once = run.stage, build.parameters(run.models), 0
-  for _, p in ipairs(run.parts) do
-    local n = 0
-    for _, t in ipairs(p.params) do n = n + t:numel() end
-    at_once = math.max(at_once, n)
-  end
+  for _, p in ipairs(run.parts) do at_once = math.max(at_once, count(p.params)) end
   local trained = build.count(all, true)
   run.progress:say(('stage "%s": trains %d of %d numbers, %d images in batches of %d%s'):format(s.name,
     trained, build.count(all), run.feed.counts.train, run.batch_size,
     s.accumulate and (", %d to a step"):format(s.accumulate) or ""))
   if not is_new then return end
   run.log:put { kind = "stage", stage = s.name, event = "begin", step = run.position.run_step,
-    parameters_trained = trained, parameters_at_once = at_once, parameters_frozen = build.count(all, false),
+    parameters_trained = trained, parameters_at_once = at_once, parameters_in_all = in_all(run, all),
+    parameters_frozen = build.count(all, false),
     optimiser = stage.choices(s, "optimiser"), gate = stage.choices(s, "gate") }
 end
 

@@ -4,6 +4,7 @@ local build = require "rille.run.build"
 local core = require "rille.core"
 local Feed = require "rille.run.feed"
 local files = require "rille.util.files"
+local look = require "rille.run.look"
 local outputs = require "rille.run.outputs"
 local parts = require "rille.run.parts"
 local Progress = require "rille.run.progress"
@@ -146,6 +147,7 @@ function trial.check(recipe, o)
   for _, split in ipairs { "train", "val", "test" } do o.out(counts_line(run.feed, split)) end
   local others = run.feed.counts.unlabelled
   if others then o.out(("  others %d images of train whose labels are not used"):format(others)) end
+  for _, text in ipairs(look.over(run.feed)) do o.out("warning: " .. text) end
   for _, name in ipairs(build.sorted_names(run.models)) do
     o.out(("  model  %s: %d numbers"):format(name, run.models[name]:count()))
   end

@@ -53,7 +53,10 @@ function trivial.thumbnail(feed, split)
   return rows
 end
 
-local function mean_map(feed)
+---The mean gaze map of the training images.
+---@param feed table
+---@return rille.Tensor? nil without gaze maps
+function trivial.mean_map(feed)
   local sum, n = nil, 0
   for batch in feed:fixed("train", BATCH) do
     if not batch.saliency then return nil end
@@ -76,14 +79,18 @@ local function gaussian(height, width)
   return rl.tensor({ list }, { dtype = "f64" }) / sum
 end
 
-local function score_map(feed, split, map)
+local function score_map(feed, split, map, baseline)
   local rows, logits = {}, (map + 1e-12):log()
-  for batch in feed:fixed(split, BATCH) do
+  for batch in feed:fixed(split, BATCH, nil, nil, true) do
     local some, size = {}, batch.saliency.shape
     for i, file in ipairs(batch.file) do some[i] = { file = file } end
     kinds.put_maps(some, logits:reshape({ 1, 1, size[3], size[4] }):expand(size), batch)
+    if batch.fixations then
+      kinds.keep_map(some, map:reshape({ 1, 1, size[3], size[4] }):expand(size), batch)
+    end
     table.move(some, 1, #some, #rows + 1, rows)
   end
+  kinds.put_gaze(rows, baseline)
   return rows
 end
 
@@ -93,11 +100,11 @@ end
 ---@return table<string, table[]> rows by answer's name; empty without gaze maps
 function trivial.maps(feed, split)
   return core.no_grad(function()
-    local mean = mean_map(feed)
+    local mean = trivial.mean_map(feed)
     if not mean then return {} end
     local size = mean.shape
-    return { mean_map = score_map(feed, split, mean),
-      gaussian = score_map(feed, split, gaussian(size[#size - 1], size[#size])) }
+    return { mean_map = score_map(feed, split, mean, mean),
+      gaussian = score_map(feed, split, gaussian(size[#size - 1], size[#size]), mean) }
   end)
 end
 

@@ -89,17 +89,26 @@ local function at(t, field, v, step, state)
   return n
 end
 
+---Weights at a step.
+---@param t table
+---@param step integer of the stage, from 1
+---@param state table
+---@return table<string, number>
+function turn.weights(t, step, state)
+  local weights = {}
+  for name, w in pairs(t.losses) do
+    weights[name] = type(w) == "number" and w or at(t, "losses." .. name, w, step, state)
+  end
+  return weights
+end
+
 ---Weights and rate at a step.
 ---@param t table
 ---@param step integer of the stage, from 1
 ---@param state table
 ---@return table<string, number> weights, number? lr
 function turn.at(t, step, state)
-  local weights = {}
-  for name, w in pairs(t.losses) do
-    weights[name] = type(w) == "number" and w or at(t, "losses." .. name, w, step, state)
-  end
-  return weights, at(t, "optimiser.lr", t.optimiser.lr, step, state)
+  return turn.weights(t, step, state), at(t, "optimiser.lr", t.optimiser.lr, step, state)
 end
 
 ---Whether a parameter's path is named by `trains`.

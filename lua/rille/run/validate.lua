@@ -34,7 +34,8 @@ local function measure(run)
     gather:take(y, batch)
     n = n + count
   end
-  local weights, out = turn.at(last.turn, math.max(1, run.state.step), run.state), { loss = 0 }
+  -- the rate is not asked for: a plateau would count this epoch before its best value is known
+  local weights, out = turn.weights(last.turn, math.max(1, run.state.step), run.state), { loss = 0 }
   for _, name in ipairs(last.loss_names) do
     out[name] = sums[name] / n
     out.loss = out.loss + weights[name] * out[name]
@@ -56,7 +57,8 @@ local function save_best(run, value)
   require "rille.util.files".make_folder(checkpoint.folder(run.dir))
   local saved, why = checkpoint.save_weights(checkpoint.folder(run.dir) .. "/" .. file, run.models)
   if not saved then error(("checkpoint: %s; free space and resume"):format(why), 0) end
-  p.best = { metric = value, epoch = p.epoch, file = file }
+  p.best = { metric = value, epoch = p.epoch, file = file,
+    seconds = run.seconds + core.clock() - run.clock }
   run.state.best, run.state.since_best = value, 0
 end
 
