@@ -89,7 +89,7 @@ R.losses = { -- each image enters the terms that it has labels for
     return F.real_loss(m.discriminator(image, mask), batch.label:index_select(places, 1))
   end,
   told = function(y, batch) -- a class without a mask
-    return F.class_loss(y.made:narrow(1, 1, batch.image.shape[1]), batch.label, batch.has_mask:logical_not())
+    return F.label_loss(y.diagnosis, batch.label, batch.has_mask:logical_not())
   end,
   fake = function(y, batch) return F.fake_loss(y.made, batch.image.shape[1]) end,
   fool = function(y) return F.fool_loss(y.made) end,
@@ -97,7 +97,7 @@ R.losses = { -- each image enters the terms that it has labels for
     return F.mean_over_outputs(F.kltv_loss, y.drawn[1], batch.mask, { weight = o.weight, alpha = o.alpha,
       beta = o.beta, reading = o.reading, has = batch.has_mask })
   end,
-  ce = function(y, batch) return rl.cross_entropy(y.diagnosis, batch.label) end,
+  ce = function(y, batch) return F.label_loss(y.diagnosis, batch.label) end,
 }
 
 function R.report(o)

@@ -18,16 +18,20 @@ local function log_real(who, logits)
   return core.log_softmax(logits, -1):select(2, 1) - core.log_softmax(first, -1):select(2, 1)
 end
 
+-- -ln Q(label) per row, of class 1 where there is no label.
+local function named(logits, label)
+  local index = label:maximum(core.ones(label.shape, { dtype = "i64" })):unsqueeze(2)
+  return -core.log_softmax(logits, -1):gather(index, 2):squeeze(2)
+end
+
 ---Real pairs: -ln Q(label); where the label is 0 (unknown), -ln(1 - Q(made)).
 ---@param logits rille.Tensor
 ---@param label rille.Tensor N (i64), 0 to K
 ---@param has? rille.Tensor N (bool) which rows count
 ---@return rille.Tensor scalar
 function losses.real_loss(logits, label, has)
-  local known, unknown = label:gt(0), log_real("real_loss", logits)
-  local index = label:maximum(core.ones(label.shape, { dtype = "i64" })):unsqueeze(2)
-  local named = core.log_softmax(logits, -1):gather(index, 2):squeeze(2)
-  return mean_of(-core.where(known, named, unknown), has)
+  local unknown = -log_real("real_loss", logits)
+  return mean_of(core.where(label:gt(0), named(logits, label), unknown), has)
 end
 
 ---Made pairs, as the discriminator sees them: -ln Q(made). With n, the mean over the first n rows plus the
@@ -46,18 +50,15 @@ end
 ---@return rille.Tensor scalar
 function losses.fool_loss(logits) return -log_real("fool_loss", logits):mean() end
 
----The class of made pairs, given that they were real: -ln(Q(label) / (1 - Q(made))), over rows of `has` with
----a label.
----@param logits rille.Tensor
+---Cross-entropy over the rows of `has` with a label. Of the first K logits of a made pair it is its class
+---given that it were real, -ln(Q(label) / (1 - Q(made))).
+---@param logits rille.Tensor N x K
 ---@param label rille.Tensor N (i64), 0 to K; 0: unknown
 ---@param has? rille.Tensor N (bool) which rows count
 ---@return rille.Tensor scalar
-function losses.class_loss(logits, label, has)
+function losses.label_loss(logits, label, has)
   local known = label:gt(0)
-  local index = label:maximum(core.ones(label.shape, { dtype = "i64" })):unsqueeze(2)
-  local first = logits:narrow(2, 1, logits.shape[2] - 1)
-  return mean_of(-core.log_softmax(first, -1):gather(index, 2):squeeze(2),
-    has and known:logical_and(has) or known)
+  return mean_of(named(logits, label), has and known:logical_and(has) or known)
 end
 
 return losses
