@@ -27,7 +27,7 @@ R.presets = {
   paper = { size = 224, channels = 3, width = 4096, sigma = 2, epochs = 300,
     data = { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } } },
   tiny = { size = 32, batch = 6, width = 16, merge = 8, net = { layers = { 1, 1, 1, 1 }, width = 8 },
-    warm = 1, epochs = 3, lr = 20,
+    warm = 1, epochs = 3, lr = 2,
     data = { phantom = { train = 24, val = 6, test = 6 } } },
 }
 
@@ -62,9 +62,9 @@ function R.forward(m, batch)
     features = function() return m.encoder(batch.image) end, -- of the image as it is
     maps = of(function(x) return m.context(m.encoder, x) end),
     z = of(function(_, k, y) return m.projector(y.maps[k][5]:mean { -2, -1 }) end),
-    d = of(function(_, k, y) return m.level_projector(m.merge(y.maps[k])) end),
+    d = m.merge and of(function(_, k, y) return m.level_projector(m.merge(y.maps[k])) end),
     global_terms = function(y) return F.vicreg_terms(y.z[1], y.z[2]) end,
-    multi_terms = function(y) return F.vicreg_terms(y.d[1], y.d[2]) end,
+    multi_terms = m.merge and function(y) return F.vicreg_terms(y.d[1], y.d[2]) end,
   }
 end
 

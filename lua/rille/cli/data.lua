@@ -1,13 +1,16 @@
 -- rille data phantom DIR: draw the chest phantom. rille data NAME SRC DIR: prepare a published data set.
-local command = { name = "data", usage = "phantom DIR | egd-cxr|montgomery|shenzhen|jsrt SRC DIR [options]",
+local command = { name = "data",
+  usage = "phantom DIR | egd-cxr|chestxray14|montgomery|shenzhen|jsrt SRC DIR [options]",
   words = { least = 2, most = 3, what = '"phantom" and a folder, or a data set\'s name and two' },
   doc = "draw the chest phantom (simulated X-rays with classes, lung masks and gaze, not for clinical use), "
     .. "or\nprepare EGD-CXR as PhysioNet publishes it, with images of MIMIC-CXR as PNG, JPEG or DICOM, or the"
-    .. "\nMontgomery, Shenzhen or JSRT chest X-rays with their lung masks, as they are published",
+    .. "\nMontgomery, Shenzhen or JSRT chest X-rays with their lung masks, or ChestX-ray14, as they are"
+    .. "\npublished",
   options = { { name = "n", value = "N", kind = "integer", lo = 1,
     doc = "patients of the phantom: 70 % train, 10 % val, 20 % test (default 300)" },
     { name = "size", value = "S", kind = "integer", lo = 16,
-    doc = "pixels; default 128, for egd-cxr the height: 320 (x 256), for lung sets the longer side: 512" },
+    doc = "pixels; default 128, for egd-cxr the height: 320 (x 256), for lung sets the longer side: 512, "
+    .. "for\nchestxray14 256" },
     { name = "seed", value = "N", kind = "integer", lo = 0, doc = "default 1" },
     { name = "images", value = "DIR", doc = "egd-cxr: where the images are, if not in SRC" } } }
 
@@ -32,6 +35,17 @@ KINDS["egd-cxr"] = function(o)
   return o[3]
 end
 
+function KINDS.chestxray14(o)
+  if not o[3] then wrong "chestxray14 takes two folders, SRC and DIR" end
+  if o.n then wrong "--n belongs to phantom" end
+  if o.images then wrong "--images belongs to egd-cxr" end
+  local ready, left_out, fresh = require "rille".data.chestxray14(o[2], o[3], { size = o.size,
+    seed = o.seed })
+  print(("%d images ready (%d made now), %d left out%s"):format(ready, fresh, left_out,
+    left_out > 0 and (', listed in "%s/left_out.csv"'):format(o[3]) or ""))
+  return o[3]
+end
+
 for _, name in ipairs { "montgomery", "shenzhen", "jsrt" } do
   KINDS[name] = function(o)
     if not o[3] then wrong("%s takes two folders, SRC and DIR", name) end
@@ -45,7 +59,7 @@ end
 
 function command.run(o)
   local make = KINDS[o[1]]
-    or wrong('there are phantom, egd-cxr, montgomery, shenzhen and jsrt, not "%s"', o[1])
+    or wrong('there are phantom, egd-cxr, chestxray14, montgomery, shenzhen and jsrt, not "%s"', o[1])
   print(tostring(require "rille".data.open(make(o))))
   return 0
 end

@@ -149,7 +149,6 @@ end
 ---@param o { size: integer, seed: integer, say: fun(text: string) } size: pixels of both sides
 ---@return integer ready, integer left_out, integer fresh how many were made now
 return function(src, dir, o)
-  if o.size < 16 or o.size > 4096 then fail("size %d is not between 16 and 4096", o.size) end
   local job = { dir = dir, size = o.size, seed = o.seed, say = o.say, left_out = {} }
   function job.leave_out(file, why) job.left_out[#job.left_out + 1] = { file = file, why = why } end
   local found = look(src)

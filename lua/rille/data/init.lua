@@ -69,6 +69,21 @@ function data.egd_cxr(src, dir, opts)
   return require "rille.data.egd_cxr"(src, dir, o)
 end
 
+---Prepare ChestX-ray14 of the NIH from its published form; see `rille data chestxray14`. Its several findings
+---per image are the column findings: R.data = { labels = "findings" }.
+---
+---Raises: `chestxray14: ...` when a table, a column or every image is missing.
+---@param src string folder with Data_Entry_2017*.csv, train_val_list.txt, test_list.txt and images
+---@param dir string
+---@param opts? { size: integer, seed: integer, say: fun(text: string) } pixels of both sides, 256
+---@return integer ready, integer left_out, integer fresh
+function data.chestxray14(src, dir, opts)
+  local o = check.options("data.chestxray14", opts, { size = 256, seed = 1,
+    say = function(text) io.stderr:write(text, "\n") end })
+  check.integer("data.chestxray14", "size", o.size, 16, 4096)
+  return require "rille.data.chestxray14"(src, dir, o)
+end
+
 ---Prepare the Montgomery, Shenzhen or JSRT chest X-rays with their lung masks; see `rille data montgomery`.
 ---
 ---Raises: `NAME: ...` when no image is found, or DIR holds a data set already.

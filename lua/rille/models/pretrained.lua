@@ -3,16 +3,27 @@ local core = require "rille.core"
 
 local pretrained = {}
 
+local function part_of(state, part)
+  local out = {}
+  for name, t in pairs(state) do
+    if name:sub(1, #part) == part then out[name:sub(#part + 1)] = t end
+  end
+  return next(out) and out or state
+end
+
 ---Put a file's weights into a network; "random" leaves it as it was made. A last layer for another number of
----classes keeps its start. A recipe that does so wants the file again when its runs are resumed or scored.
+---classes keeps its start. Of a file of several models, as a run's weights are, `part` is taken. A recipe
+---that does so wants the file again when its runs are resumed or scored.
 ---
 ---Raises: "weights: ..." when there is no such file, or when it belongs to another network.
 ---@param module rille.Module
 ---@param file string safetensors with PyTorch's names, as examples/imagenet.py writes it; or "random"
+---@param part? string what the names of the wanted weights begin with, as "encoder."; all where none do
 ---@return rille.Module module
-function pretrained.pretrained(module, file)
+function pretrained.pretrained(module, file, part)
   if file == "random" then return module end
   local state, why = core.io.load(file)
+  if state and part then state = part_of(state, part) end
   if not state then
     error(('weights: %s; write it on a machine with torchvision by "python examples/imagenet.py NETWORK FILE"'
       .. ', or begin with weights=random'):format(why), 2)

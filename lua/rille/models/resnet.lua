@@ -149,7 +149,8 @@ end
 
 ---A last layer of another size is left out, with a message in report.skipped.
 function ResNet:adapt_state(state, prefix, report)
-  if self.fc then other_head(self.fc, state, prefix .. "fc", report) end
+  if self.fc then return other_head(self.fc, state, prefix .. "fc", report) end
+  state[prefix .. "fc.weight"], state[prefix .. "fc.bias"] = nil, nil -- a checkpoint's last layer is left out
 end
 
 local function sized(block, layers)

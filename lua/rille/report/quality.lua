@@ -83,6 +83,19 @@ function quality.roc(run)
   return '<div class="grid-of">' .. (chart or "") .. (rows and "<div>" .. rows .. "</div>" or "") .. "</div>"
 end
 
+-- Lines of the groups of findings, by name; and what is left out of all means.
+local function group_rows(run, rows)
+  local groups = is_table(run.metrics.groups)
+  for _, name in ipairs(figures.keys(groups)) do
+    local g = is_table(groups[name])
+    rows[#rows + 1] = { ("mean of %s (%s)"):format(name, format.count(g.n)), "", "", format.metric(g.auc), "",
+      format.metric(g.ap), "" }
+  end
+  local names = {}
+  for k, name in ipairs(is_table(run.metrics.left_out)) do names[k] = tostring(name) end
+  return #names > 0 and " Too few positives, so in no mean: " .. table.concat(names, ", ") .. "." or ""
+end
+
 ---The table per finding, the hardest first.
 ---@param run table
 ---@return string? nil when there is none
@@ -102,8 +115,10 @@ function quality.findings(run)
     rows[r] = { tostring(f.name), format.count(f.n), format.metric(f.prevalence), format.metric(f.auc),
       format.interval(f.auc_interval), format.metric(f.ap), format.interval(f.ap_interval) }
   end
+  local note = group_rows(run, rows)
   return html.table({ "Finding", "Images", "Prevalence", "AUC", "Interval", "AP", "Interval" }, rows) ..
-    html.p("The hardest first. A coin reaches an AUC of 0.5 and an AP of the prevalence.", "note")
+    html.p("The hardest first. A coin reaches an AUC of 0.5 and an AP of the prevalence." .. note,
+      "note")
 end
 
 ---The confusion matrix.

@@ -79,7 +79,7 @@ end
 ---@return table
 function evaluate.figures(run, split, rows)
   local report, feed = run.recipe.table.report or {}, run.feed
-  local out = figures.of(rows, feed.classes, feed.findings)
+  local out = figures.of(rows, feed.classes, feed.findings, report.multilabel)
   out.split = split
   local function beside(name, other)
     if other then figures.beside(out, rows, name, other, feed.classes) end

@@ -87,14 +87,42 @@ local function spread(values)
     interval = interval(rl.metrics.bootstrap_mean(values)) }
 end
 
+-- Means of the areas and precisions of findings, over those that have at least `least` positives.
+local function means(list, least, names)
+  local auc, ap, left_out = {}, {}, {}
+  for _, f in ipairs(list) do
+    local is_in = names == nil
+    for _, name in ipairs(names or {}) do is_in = is_in or name == f.name end
+    if is_in and f.positives < least then
+      left_out[#left_out + 1] = f.name
+    elseif is_in then
+      auc[#auc + 1], ap[#ap + 1] = f.auc or false, f.ap or false
+    end
+  end
+  local s = rl.metrics.summary(auc)
+  return { auc = s.mean, ap = rl.metrics.summary(ap).mean, n = s.n, left_out = left_out }
+end
+
+-- What the recipe asks of several findings together:
+-- { "logits", least = 10, groups = { large = { names } } }.
+local function together(out, spec)
+  local o = type(spec) == "table" and spec or {}
+  local all = means(out.findings, o.least or 0)
+  out.metrics.auc_findings, out.metrics.ap_findings = all.auc, all.ap
+  out.left_out, out.groups = #all.left_out > 0 and all.left_out or nil, nil
+  for name, members in pairs(o.groups or {}) do
+    out.groups = out.groups or {}
+    out.groups[name] = means(out.findings, o.least or 0, members)
+  end
+end
+
 -- Per finding: area and average precision with intervals, and how often it is there. An image whose label
 -- for a finding is unknown does not count for it.
-local function findings(out, rows, names)
+local function findings(out, rows, names, spec)
   local known, m = kinds.having(rows, "findings"), rl.metrics
   if #known == 0 then return end
   local q, truth = kinds.column(known, "q"), kinds.column(known, "findings")
   local all = m.multilabel(q, truth)
-  out.metrics.auc_findings, out.metrics.ap_findings = all.macro, m.summary(all.average_precision).mean
   out.findings = {}
   for k = 1, #q[1] do
     local s, yes = {}, {}
@@ -102,6 +130,7 @@ local function findings(out, rows, names)
       if list[k] == 1 or list[k] == 0 then s[#s + 1], yes[#yes + 1] = q[i][k], list[k] == 1 end
     end
     local one = { name = names[k] or "finding " .. k, n = all.n[k], prevalence = all.prevalence[k] or nil,
+      positives = math.floor(all.n[k] * (all.prevalence[k] or 0) + 0.5),
       auc = all.auc[k] or nil, ap = all.average_precision[k] or nil }
     if one.auc then
       one.auc_interval = interval(m.auc_interval(s, yes))
@@ -109,17 +138,19 @@ local function findings(out, rows, names)
     end
     out.findings[k] = one
   end
+  together(out, spec)
 end
 
 ---The figures of gathered rows.
 ---@param rows table[] of scores.gather
 ---@param classes string[]
 ---@param names? string[] of findings
----@return table metrics, roc, confusion, findings, n
-function figures.of(rows, classes, names)
+---@param spec? table how they are reported: { output, least = positives, groups = { NAME = findings } }
+---@return table metrics, roc, confusion, findings, groups, left_out, n
+function figures.of(rows, classes, names, spec)
   local out = { n = #rows, metrics = {} }
   if rows[1] and rows[1].p then classification(out, rows, classes) end
-  if rows[1] and rows[1].q then findings(out, rows, names or {}) end
+  if rows[1] and rows[1].q then findings(out, rows, names or {}, spec) end
   for _, name in ipairs(kinds.SCORES) do out.metrics[name] = spread(kinds.column(rows, name)) end
   return out
 end
