@@ -9,8 +9,8 @@ local command = { name = "data",
   options = { { name = "n", value = "N", kind = "integer", lo = 1,
     doc = "patients of the phantom: 70 % train, 10 % val, 20 % test (default 300)" },
     { name = "size", value = "S", kind = "integer", lo = 16,
-    doc = "pixels; default 128, for egd-cxr the height: 320 (x 256), for lung sets the longer side: 512, "
-    .. "for\nchestxray14 256" },
+    doc = "pixels; default 128, for egd-cxr the height: 320 (x 256), for lung sets the longer side: "
+    .. "512,\nfor chestxray14 256" },
     { name = "seed", value = "N", kind = "integer", lo = 0, doc = "default 1" },
     { name = "images", value = "DIR", doc = "egd-cxr: where the images are, if not in SRC" } } }
 
