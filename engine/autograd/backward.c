@@ -22,6 +22,7 @@ typedef struct walk {
   rl_tensor **din, **dout, **in, **late; /* late: gradients formed aside, added to their cell afterwards */
   rl_tensor ***cell;
   int *beta;
+  int *uses; /* nx, where ask->complete: how many edges to that leaf are still to be walked */
 } walk;
 
 static uint64_t last_mark;
@@ -365,6 +366,31 @@ static rl_status open_scratch(walk *w) {
   return RL_OK;
 }
 
+/* ---- leaves whose gradients are complete */
+
+static rl_status count_uses(walk *w) {
+  void *block = NULL;
+  if (w->ask->complete == NULL) return RL_OK;
+  RL_TRY(rl_mem_alloc(&block, (size_t)(w->ask->nx + 1) * sizeof *w->uses));
+  memset(block, 0, (size_t)(w->ask->nx + 1) * sizeof *w->uses);
+  w->uses = block;
+  for (size_t i = 0; i < w->count; i++)
+    for (int e = 0; e < w->node[i]->nin; e++) {
+      const rl_tensor *leaf = w->node[i]->edge[e].leaf;
+      if (leaf != NULL && leaf->target > 0) w->uses[leaf->target - 1]++;
+    }
+  return RL_OK;
+}
+
+static rl_status tell_complete(walk *w, const rl_node *n) {
+  for (int e = 0; e < n->nin && w->uses != NULL; e++) {
+    const rl_tensor *leaf = n->edge[e].leaf;
+    if (leaf != NULL && leaf->target > 0 && --w->uses[leaf->target - 1] == 0)
+      RL_TRY(w->ask->complete(w->ask->ctx, leaf->target - 1));
+  }
+  return RL_OK;
+}
+
 static rl_status fill_missing(const rl_walk *ask) {
   for (int k = 0; k < ask->nloss; k++) {
     for (int j = 0; j < ask->nx; j++) {
@@ -391,19 +417,23 @@ static rl_status run(walk *w) {
   RL_TRY(reach(w));
   mark_wanted(w);
   RL_TRY(open_scratch(w));
+  RL_TRY(count_uses(w));
   for (int k = 0; k < ask->nloss; k++) RL_TRY(seed_one(w, k));
   const char *path = rl_path_get();
   rl_status s = RL_OK;
   for (size_t i = 0; i < w->count && s == RL_OK; i++) {
     rl_node *n = w->node[i];
-    if (n->cot == NULL) continue;
-    rl_path_set(n->path);
-    s = run_node(w, n);
-    close_cots(w, n);
-    if (!ask->retain) rl_node_spend(n);
+    bool comes = n->cot != NULL;
+    if (comes) {
+      rl_path_set(n->path);
+      s = run_node(w, n);
+      close_cots(w, n);
+    }
+    if (s == RL_OK) s = tell_complete(w, n);
+    if (comes && !ask->retain) rl_node_spend(n);
   }
   rl_path_set(path);
-  return s == RL_OK ? fill_missing(ask) : s;
+  return s == RL_OK && ask->complete == NULL ? fill_missing(ask) : s;
 }
 
 rl_status rl_walk_run(const rl_walk *ask) {
@@ -419,6 +449,23 @@ rl_status rl_walk_run(const rl_walk *ask) {
   for (int i = 0; i < ask->nloss * ask->nx && s != RL_OK; i++) rl_tensor_drop(&ask->out[i]);
   rl_mem_free(w.node, w.room * sizeof *w.node);
   rl_mem_free(w.scratch, w.scratch_bytes);
+  if (w.uses != NULL) rl_mem_free(w.uses, (size_t)(ask->nx + 1) * sizeof *w.uses);
+  return s;
+}
+
+rl_status rl_walk_reach(rl_tensor *y, int nx, rl_tensor *const *x, bool *reached) {
+  rl_walk ask = {.nloss = 1, .loss = &y};
+  walk w = {.ask = &ask, .mark = ++last_mark};
+  rl_status s = reach(&w);
+  for (int j = 0; j < nx; j++) x[j]->target = 0, reached[j] = x[j] == y;
+  for (size_t i = 0; i < w.count && s == RL_OK; i++)
+    for (int e = 0; e < w.node[i]->nin; e++)
+      if (w.node[i]->edge[e].leaf != NULL) w.node[i]->edge[e].leaf->target = 1;
+  for (int j = 0; j < nx; j++) reached[j] = reached[j] || x[j]->target > 0;
+  for (size_t i = 0; i < w.count; i++)
+    for (int e = 0; e < w.node[i]->nin; e++)
+      if (w.node[i]->edge[e].leaf != NULL) w.node[i]->edge[e].leaf->target = 0;
+  rl_mem_free(w.node, w.room * sizeof *w.node);
   return s;
 }
 

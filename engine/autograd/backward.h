@@ -14,9 +14,16 @@ typedef struct rl_walk {
   /* nloss * nx, loss by loss; filled with counted tensors, zeros where a loss does not reach */
   rl_tensor **out;
   bool retain; /* keep what nodes saved, for a second walk */
+  /* NULL, or told of each leaf x[j] once all its gradients have come (out[k * nx + j], NULL where loss k does
+  ** not reach it), before the walk goes on; it may drop them. out[] is then left as it is: without zeros. */
+  rl_status (*complete)(void *ctx, int j);
+  void *ctx;
 } rl_walk;
 
 /* One reverse walk carrying up to nloss cotangents per node. On failure out[] is empty. */
 rl_status rl_walk_run(const rl_walk *w);
+
+/* reached[j]: whether y depends on the leaf x[j]. */
+rl_status rl_walk_reach(rl_tensor *y, int nx, rl_tensor *const *x, bool *reached);
 
 #endif

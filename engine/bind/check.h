@@ -46,6 +46,7 @@ void rl_open_tensor(lua_State *L);
 void rl_open_ops(lua_State *L);
 void rl_open_graph(lua_State *L);
 void rl_open_lists(lua_State *L);
+void rl_open_products(lua_State *L);
 void rl_open_system(lua_State *L);   /* signals, terminal, safe files, lock */
 void rl_open_readline(lua_State *L); /* line editing; called by rl_open_system */
 

@@ -133,6 +133,7 @@ RL_API int luaopen_rille_core(lua_State *L) {
   rl_open_ops(L);
   rl_open_graph(L);
   rl_open_lists(L);
+  rl_open_products(L);
   rl_open_io(L);
   rl_open_data(L);
   rl_open_system(L);

@@ -2,7 +2,10 @@
 -- Source: arXiv:1812.02224.
 
 local asymmetric = require "rille.gating.asymmetric"
-local check = require "rille.util.check"
+local options = require "rille.gating.options"
+
+local specs = { weighted = false, floor = { 0, -1, 1 }, scope = { any = "all" }, params = { any = "*" },
+  layers = true }
 
 ---Make a gate that follows the auxiliary gradients only while they agree with the main one.
 ---
@@ -14,19 +17,16 @@ local check = require "rille.util.check"
 ---Record: as gradprom's, with lambda = 1.
 ---Raises: "gating.cosine: ..." without a main loss, or when a gradient is not finite.
 ---Source: Du et al. 2018, arXiv:1812.02224.
----@param opts? { weighted: boolean, floor: number, scope: string } default false, 0, "all"; layers as
----  gradprom's
----@return fun(grads: rille.Tensor[][], ctx: table): rille.Tensor[], table update; record
+---@param opts? { weighted: boolean, floor: number, scope: string|table, params: string, layers: boolean }
+---  default
+---  false, 0, "all", "*", true
+---@return table gate
 return function(opts)
-  local who = "gating.cosine"
-  local o = check.options(who, opts, { weighted = false, floor = 0, scope = "all", layers = true })
-  check.boolean(who, "weighted", o.weighted)
-  check.number(who, "floor", o.floor, -1, 1)
-  check.word(who, "scope", o.scope, { "all", "layer" })
+  local o = options("gating.cosine", opts, specs)
   local function admit(s)
     if o.weighted then return math.max(0, s) end
     return s > o.floor and 1 or 0
   end
-  return asymmetric { who = who, admit = admit, lambda = 1, reading = "each", scope = o.scope,
-    layers = o.layers }
+  return asymmetric { who = "gating.cosine", admit = admit, lambda = 1, reading = "each", scope = o.scope,
+    params = o.params, layers = o.layers }
 end

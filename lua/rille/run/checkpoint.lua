@@ -5,6 +5,7 @@
 local files = require "rille.util.files"
 local io_ = require "rille.core".io
 local json = require "rille.util.json"
+local saved = require "rille.gating.saved"
 
 local checkpoint = {}
 
@@ -119,6 +120,9 @@ end
 ---@param is_end? boolean the end of a stage: it is never dropped
 ---@return boolean is_saved
 function checkpoint.save(keeper, tensors, state, warn, is_end)
+  local gate
+  state.gate_states, gate = saved.split(state.gate_states)
+  for path, t in pairs(gate) do tensors["gate." .. path] = t end
   files.make_folder(folder(keeper.dir))
   local number = keeper.number + 1
   local path = ("%s/state-%06d%s.safetensors"):format(folder(keeper.dir), number, is_end and "-end" or "")
@@ -188,16 +192,16 @@ function checkpoint.steps(run_dir)
   return out
 end
 
----Split the tensors of a state into weights, optimisers and averages.
+---Split the tensors of a state into weights, optimisers, averages and what gates keep.
 ---@param tensors table<string, rille.Tensor>
----@return table model, table optim, table ema names without their prefix
+---@return table model, table optim, table ema, table gate names without their prefix
 function checkpoint.split(tensors)
-  local out = { model = {}, optim = {}, ema = {} }
+  local out = { model = {}, optim = {}, ema = {}, gate = {} }
   for name, t in pairs(tensors) do
     local kind, path = name:match("^(%a+)%.(.*)$")
     if out[kind] then out[kind][path] = t end
   end
-  return out.model, out.optim, out.ema
+  return out.model, out.optim, out.ema, out.gate
 end
 
 ---Read a file of weights.

@@ -5,14 +5,17 @@ local paths = require "rille.run.paths"
 local rl = require "rille"
 local stage = require "rille.run.stage"
 local turn = require "rille.run.turn"
+local walks = require "rille.gating.walks"
 
 local parts = {}
+
+local OURS = { main = true, at = true, gram = true } -- of a gate; the rest is its rule's
 
 -- The options of { "Adam", lr = 1e-4, ... } or { "gradprom", main = "ce" } without the name and what is ours.
 local function options_of(choice, without)
   local out = {}
   for k, v in pairs(choice) do
-    if type(k) == "string" and k ~= without then out[k] = v end
+    if type(k) == "string" and not (without and without[k]) then out[k] = v end
   end
   return out
 end
@@ -47,8 +50,11 @@ function parts.gate(t, names)
     end
     if not main then error(("%s: %s"):format(where, paths.missing(tostring(t.gate.main), names)), 0) end
   end
-  if type(name) == "function" then return name, main end
-  local ok, gate = pcall(maker_of("gating", where, name), options_of(t.gate, "main"))
+  local ok, gate = true, name
+  if type(name) ~= "function" then
+    ok, gate = pcall(maker_of("gating", where, name), options_of(t.gate, OURS))
+  end
+  if ok then ok, gate = pcall(walks.how, gate, t.gate) end
   if not ok then error(("%s: %s"):format(where, tostring(gate)), 0) end
   return gate, main
 end

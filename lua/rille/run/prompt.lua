@@ -9,6 +9,7 @@ local reload = require "rille.run.reload"
 local repl = require "rille.repl"
 local replay = require "rille.run.replay"
 local step = require "rille.run.step"
+local telemetry = require "rille.gating.telemetry"
 
 local prompt = {}
 
@@ -40,11 +41,12 @@ local function handle(run, exit)
     edit.set(run, path, value)
     self.stages = run.stages
   end
+  function self.conflicts() return telemetry.conflicts(run.gate_state) end
   function self.continue() exit.over = "continue" end
   function self.stop() exit.over = "stop" end
   return setmetatable(self, { __tostring = function()
     local at = ('stage "%s", epoch %d, step %d'):format(self.stage, self.epoch, self.step)
-    return at .. "; run:set(path, value), run:continue(), run:stop()"
+    return at .. "; run:set(path, value), run:conflicts(), run:continue(), run:stop()"
   end })
 end
 

@@ -15,6 +15,7 @@ local parts = require "rille.run.parts"
 local Progress = require "rille.run.progress"
 local Recipe = require "rille.run.recipe"
 local replay = require "rille.run.replay"
+local saved = require "rille.gating.saved"
 
 local start = {}
 
@@ -168,10 +169,10 @@ end
 -- The optimisers are made before the journal is applied, which may give them other parameters; what they
 -- remember is loaded when the stage is entered.
 local function put_state(run, tensors, state, entries)
-  local model, optim, ema = checkpoint.split(tensors)
+  local model, optim, ema, gate = checkpoint.split(tensors)
   local p = state.position
-  run.position, run.state, run.gate_states, run.seconds = p, state.state, state.gate_states or {},
-    state.seconds or 0
+  run.position, run.state, run.seconds = p, state.state, state.seconds or 0
+  run.gate_states = saved.join(state.gate_states or {}, gate)
   run.is_resumed_inside = state.optimisers ~= nil
   checkpoint.put_weights(run.models, model)
   if p.stage <= #run.stages then

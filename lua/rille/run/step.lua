@@ -1,9 +1,11 @@
 -- One step: outputs, losses, gradients, gate, optimiser. Nothing of it depends on the clock or on threads.
 local average = require "rille.run.average"
 local core = require "rille.core"
+local gated = require "rille.run.gated"
 local nonfinite = require "rille.run.nonfinite"
 local outputs = require "rille.run.outputs"
 local parts = require "rille.run.parts"
+local saved = require "rille.gating.saved"
 local turn = require "rille.run.turn"
 
 local step = {}
@@ -64,36 +66,16 @@ function step.losses(run, y, batch)
   return tensors, values
 end
 
-local function scaled(t, w) return w == 1 and t or t * w end
+---A loss times its weight.
+function step.scaled(t, w) return w == 1 and t or t * w end
 
 local function weighted_sum(run, tensors, weights)
   local total
   for _, name in ipairs(run.loss_names) do
-    local part = scaled(tensors[name], weights[name])
+    local part = step.scaled(tensors[name], weights[name])
     total = total and total + part or part
   end
   return total
-end
-
-local function gated(run, tensors, weights, batch)
-  local list = {}
-  for k, name in ipairs(run.loss_names) do list[k] = scaled(tensors[name], weights[name]) end
-  for k, t in ipairs(list) do
-    if not t.requires_grad then
-      local text = 'loss "%s" depends on no parameter that stage "%s" trains; take it out, or train more'
-      error(text:format(run.loss_names[k], run.stage.name), 0)
-    end
-  end
-  local grads = core.grads(list, run.params)
-  local ctx = { losses = run.loss_names, main = run.main, step = run.state.step + 1, state = run.gate_state,
-    params = run.param_paths }
-  ctx.reevaluate = function()
-    local kept = step.keep(run)
-    local _, values = core.no_grad(function() return step.losses(run, step.outputs(run, batch), batch) end)
-    step.restore(kept)
-    return values
-  end
-  return run.gate(grads, ctx)
 end
 
 -- Numbers that the recipe has for the log: made of the outputs the losses were made of.
@@ -104,14 +86,15 @@ end
 
 -- Everything of a turn on one batch that may be given up: reads parameters, writes buffers and the random
 -- state.
-local function compute(run, batch, weights)
+local function compute(run, batch, weights, kept, lr)
   local y = step.outputs(run, batch)
   local tensors, values = step.losses(run, y, batch)
   local total = 0
   for _, name in ipairs(run.loss_names) do total = total + weights[name] * values[name] end
-  local grads, record
+  local grads, record, after
   if run.gate then
-    grads, record = gated(run, tensors, weights, batch)
+    grads, record, after = gated(step, run, { y = y, tensors = tensors, values = values, weights = weights,
+      batch = batch, start = kept, lr = lr or run.optimiser.lr })
   else
     local sum = weighted_sum(run, tensors, weights)
     if not sum.requires_grad then
@@ -120,7 +103,7 @@ local function compute(run, batch, weights)
     end
     grads = core.grads({ sum }, run.params)[1]
   end
-  return { grads = grads, record = record, values = values, total = total,
+  return { grads = grads, record = record, after = after, values = values, total = total,
     telemetry = telemetry(run, y, batch) }
 end
 
@@ -132,12 +115,12 @@ end
 
 -- The mean over several batches, each by its number of images: what one step on all of them would be, but
 -- that batch norm and the gate see one batch at a time.
-local function compute_all(run, batches, weights)
-  if #batches == 1 then return compute(run, batches[1], weights) end
+local function compute_all(run, batches, weights, kept, lr)
+  if #batches == 1 then return compute(run, batches[1], weights, kept, lr) end
   local n, sum = 0, { values = {}, total = 0 }
   for _, b in ipairs(batches) do n = n + b.image.shape[1] end
   for _, b in ipairs(batches) do
-    local one, w = compute(run, b, weights), b.image.shape[1] / n
+    local one, w = compute(run, b, weights, kept, lr), b.image.shape[1] / n
     for i, g in ipairs(one.grads) do one.grads[i] = g * w end
     if not sum.grads then
       sum.grads = one.grads
@@ -145,7 +128,7 @@ local function compute_all(run, batches, weights)
       for i, g in ipairs(one.grads) do sum.grads[i]:add_(g) end
     end
     add_numbers(sum.values, one.values, w)
-    sum.total = sum.total + w * one.total
+    sum.total, sum.after = sum.total + w * one.total, one.after -- a gate looks back at the last batch
     for _, key in ipairs { "record", "telemetry" } do
       if one[key] then sum[key] = add_numbers(sum[key] or {}, one[key], w) end
     end
@@ -154,28 +137,35 @@ local function compute_all(run, batches, weights)
 end
 
 -- Computes the turn; with `--watch nan` every result is read. Gives pcall's answers, and what was found.
-local function attempt(run, batches, weights, is_first)
+local function attempt(run, batches, weights, kept, lr, is_first)
   local speaks, watches = run.speaks == true, run.watch == "nan"
   core.signals_mode(is_first and GIVES_UP[speaks] or GOES_ON[speaks])
   if watches then core.finite_start() end
-  local ok, result = pcall(compute_all, run, batches, weights)
+  local ok, result = pcall(compute_all, run, batches, weights, kept, lr)
   local find = watches and core.finite_stop() or nil
   core.signals_mode(GOES_ON[speaks])
   return ok, result, find
 end
 
+-- As the turn was before it began, its gate's state, too.
+local function undo(run, kept)
+  step.restore(kept)
+  run.gate_states[run.turn.name] = saved.copy(kept.gate)
+  run.gate_state = run.gate_states[run.turn.name]
+end
+
 -- Raises with the place where a value that is not finite began, found by computing the turn again from the
 -- state it began with. A gate that raised for another reason passes.
 local function not_finite(run, batches, weights, kept, what)
-  step.restore(kept)
-  local find = nonfinite.watch(function() compute_all(run, batches, weights) end)
-  step.restore(kept)
+  undo(run, kept)
+  local find = nonfinite.watch(function() compute_all(run, batches, weights, kept) end)
+  undo(run, kept)
   if what or find then nonfinite.raise(run, what or "a gradient is not finite", batches, find) end
 end
 
 -- What a turn's computation raised.
 local function failed(run, batches, weights, kept, why, is_first)
-  step.restore(kept)
+  undo(run, kept)
   local asked, ended = core.signals()
   if asked + ended >= 2 and is_first then return nil end
   local is_loss = type(why) == "table" and why.loss
@@ -190,7 +180,8 @@ end
 local function take_turn(run, batches, is_first)
   local weights, lr = turn.at(run.turn, run.state.step + 1, run.state)
   local kept = step.keep(run)
-  local ok, result, find = attempt(run, batches, weights, is_first)
+  kept.gate = saved.copy(run.gate_state)
+  local ok, result, find = attempt(run, batches, weights, kept, lr, is_first)
   if not ok then return failed(run, batches, weights, kept, result, is_first) end
   if find then not_finite(run, batches, weights, kept, "a value is " .. tostring(find.value)) end
   local optimiser, grads = run.optimiser, result.grads
@@ -204,6 +195,8 @@ local function take_turn(run, batches, is_first)
     not_finite(run, batches, weights, kept, ("the gradient of %s is %s"):format(of, tostring(norm)))
   end
   result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
+  if result.after then result.after() end
+  result.after = nil
   local after = run.recipe.table.after
   if after then core.no_grad(after, run.models, run.state, run.options) end
   return result
