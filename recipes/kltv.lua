@@ -25,15 +25,8 @@ R.presets = {
   paper = { size = 256, width = 1, ends = { epochs = 200 } },
   tiny = {
     size = 32, width = 0.0625, batch = 4, ends = { steps = 10 },
-    data = { phantom = { train = 24, val = 6, test = 8 }, labelled = { share = 0.5 },
-      streams = { unlabelled = { batch = 4 } } },
+    data = { phantom = { train = 24, val = 6, test = 8 }, labelled = { share = 0.5 } },
   },
-}
-
--- No flips: left and right differ. A fifth of the labels, class by class, as if the others were not there.
-R.data = {
-  augment = { rotate = 5 }, labelled = { share = 0.2 }, streams = { unlabelled = { batch = 8 } }, merge = {},
-  phantom = { train = 300, val = 60, test = 300 },
 }
 
 local MODES = { -- which networks there are; whether images without labels take part
@@ -46,6 +39,13 @@ local MODES = { -- which networks there are; whether images without labels take 
 local function mode_of(o)
   return MODES[o.mode] or error("mode is one of semi, supervised, segment, classify", 0)
 end
+
+-- No flips: left and right differ. A fifth of the labels, class by class, as if the others were not there.
+R.data = {
+  augment = { rotate = 5 }, merge = {}, labelled = { share = 0.2 },
+  streams = function(o) return mode_of(o).takes_more and { unlabelled = { batch = o.batch } } end,
+  phantom = { train = 300, val = 60, test = 300 },
+}
 
 function R.models(o)
   local mode = mode_of(o)
@@ -66,7 +66,7 @@ end
 -- The labelled images come first; the discriminator's last class is "the mask was made".
 function R.forward(m, batch, o)
   local mode, n = mode_of(o), batch.image.shape[1]
-  local more = mode.takes_more and batch.unlabelled
+  local more = batch.unlabelled
   local y = { images = more and rl.cat({ batch.image, more.image }, 1) or batch.image }
   if mode.draws then
     y.drawn = function(done) return { m.segmentor(done.images) } end -- lists of logits and of attention

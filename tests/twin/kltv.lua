@@ -28,7 +28,8 @@ local function take_labels_away(batch)
 end
 
 local function as_tensors(batch)
-  return { image = batch.image, mask = batch.mask, label = batch.label, more = batch.unlabelled.image,
+  local more = batch.unlabelled
+  return { image = batch.image, mask = batch.mask, label = batch.label, more = more and more.image or nil,
     has_mask = batch.has_mask:to "i64" }
 end
 
@@ -40,7 +41,8 @@ local function each_batch(run, f)
       if done == STEPS then return end
       done = done + 1
       batch.image, batch.mask = batch.image:to "f64", batch.mask:to "f64"
-      batch.unlabelled.image = batch.unlabelled.image:to "f64"
+      local more = batch.unlabelled
+      if more then more.image = more.image:to "f64" end
       f(batch, done)
     end
     epoch = epoch + 1
