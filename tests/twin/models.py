@@ -276,10 +276,10 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, layers, expansion, classes=1000):
+    def __init__(self, layers, expansion, classes=1000, width=64):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        width, i = 64, 64
+        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
+        i = width
         for k, count in enumerate(layers, 1):
             blocks = []
             for l in range(count):
