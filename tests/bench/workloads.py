@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from kltv import of_mask  # noqa: E402
 from kltv_models import APPAUNet, Discriminator, fake_loss, fool_loss  # noqa: E402
 from models import Decoder, Head, ResSE, SRResNet, densenet, resnet, saliency_kl  # noqa: E402
+from mlvicx import LARS, MLVICX  # noqa: E402
 
 
 class Side:
@@ -26,7 +27,7 @@ class Side:
         return t.contiguous(memory_format=torch.channels_last) if self.mode != "default" and t.dim() == 4 else t
 
     def net(self, name, m, train=True):
-        start = {k[len(name) + 1:]: v for k, v in self.weights.items() if k.startswith(name + ".")}
+        start = {k[len(name) + 1:]: v for k, v in self.weights.items() if k.startswith(name + ".")} if name else self.weights
         m.load_state_dict(start)
         m.train(train).requires_grad_(train)
         return m if self.mode == "default" else m.to(memory_format=torch.channels_last)
@@ -151,6 +152,29 @@ def kltv(side):
         d.requires_grad_(False)
         return value + second()
     return step
+
+
+def mlvicx(side, width=512):
+    """As written: maps of 64 x 64, covariances K x K; rille's side may do otherwise, to the same losses."""
+    net, b = side.net("", MLVICX(1, layers=(2, 2, 2, 2), widths=(64, 64, 128, 256, 512), width=width, merge=512)), side.batch
+    loss = side.forward(lambda x, y: net.loss({"view1": x, "view2": y}))
+    lars = LARS(list(net.parameters()))
+
+    def step():
+        for p in net.parameters():
+            p.grad = None
+        value = loss(b["view1"], b["view2"])
+        value.backward()
+        lars.step(1e-3)
+        return value.item()
+    return step
+
+
+mlvicx_straight = mlvicx
+
+
+def mlvicx_4096(side):
+    return mlvicx(side, 4096)
 
 
 def mlp(side):

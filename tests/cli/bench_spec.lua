@@ -8,7 +8,7 @@ describe("workloads of rille bench", function()
     local counts = { -- of parameters, sums of systems' parts
       densenet201_train = 20013928, densenet201_infer = 20013928, resnet18_train = 11689512,
       gradprom = 438666 + 23508032 + 2048 * 7 + 7, saliency_train = 48417217 + 18098691,
-      kltv = 10027528 + 2790755,
+      kltv = 10027528 + 2790755, mlvicx = 11176512 + 352746 + 526848 + 791040 + 4723200,
       mlp = 2 * (32 * 32 + 32) + 32 * 4 + 4, conv3x3 = 64 * 64 * 9 + 64, add = 0,
     }
     for name, count in pairs(counts) do
@@ -27,6 +27,7 @@ describe("workloads of rille bench", function()
     assert.is_close({ 1, 1 }, shape("saliency_train").saliency:sum { dim = { -3, -2, -1 } }, 1e-5)
     assert.same({ 4, 3, 128, 128 }, shape("gradprom").clean.shape)
     assert.same({ 8, 1, 128, 128 }, shape("kltv").more.shape)
+    assert.same({ 8, 3, 224, 224 }, shape("mlvicx").view2.shape)
     assert.same({ 8, 64, 96, 96 }, shape("conv3x3").x.shape)
     assert.same({ 8, 32 }, shape("mlp").x.shape)
     assert.same({ 16 }, shape("add").a.shape)

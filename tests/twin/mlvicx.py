@@ -17,8 +17,8 @@ EPOCHS, WARM, LR, BATCH, TAU = 3, 1, 2.0, 6, 0.99
 
 
 class Encoder(ResNet):
-    def __init__(self):
-        super().__init__((1, 1, 1, 1), 1, width=8)
+    def __init__(self, layers=(1, 1, 1, 1), width=8):
+        super().__init__(layers, 1, width=width)
         del self.fc
 
     def level(self, k, x):
@@ -70,14 +70,15 @@ def terms(a, b):
 
 
 class MLVICX(nn.Module):
-    def __init__(self, weight, spatial=True):
+    def __init__(self, weight, spatial=True, layers=(1, 1, 1, 1), widths=WIDTHS, width=WIDTH, merge=MERGE):
         super().__init__()
-        self.encoder, self.weight = Encoder(), weight
+        self.encoder, self.weight = Encoder(layers, widths[0]), weight
         self.context, self.merge = nn.Module(), nn.Module()
-        for k, c in enumerate(WIDTHS, 1):
+        for k, c in enumerate(widths, 1):
             self.context.add_module(f"level{k}", Bottleneck(c, spatial))
-            self.merge.add_module(f"conv{k}", nn.Conv2d(c, MERGE, 1))
-        self.projector, self.level_projector = mlp(64, WIDTH, WIDTH, WIDTH), mlp(16 * MERGE, WIDTH, WIDTH, WIDTH)
+            self.merge.add_module(f"conv{k}", nn.Conv2d(c, merge, 1))
+        self.projector = mlp(widths[-1], width, width, width)
+        self.level_projector = mlp(16 * merge, width, width, width)
 
     def embed(self, x):
         total = 0

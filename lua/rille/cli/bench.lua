@@ -3,7 +3,8 @@
 local common = require "rille.cli.common"
 local core = require "rille.core"
 
-local NAMES = { "densenet201_train", "saliency_train", "gradprom", "resnet18_train", "conv3x3",
+local NAMES = { "densenet201_train", "saliency_train", "gradprom", "kltv", "mlvicx", "mlvicx_straight",
+  "mlvicx_4096", "resnet18_train", "conv3x3",
   "densenet201_infer", "mlp", "add", "kernels", "cooperative.STAGE" }
 
 local command = { name = "bench", usage = "WORKLOAD [options]",

@@ -114,6 +114,28 @@ function workloads.kltv(o)
     mask = images(n, 1, s, s):gt(0.5):to("f32"), label = labels(n, 2) } }
 end
 
+-- MLVICX (arXiv:2403.11504): a step of its pretraining on two views. LARS scales lengths, so that a low rate
+-- keeps the losses of two programs together.
+local function mlvicx(o, width, straight)
+  local n, s = sized(o, 8, 224)
+  local R = rl.recipe "mlvicx_pretrain"
+  for name, v in pairs { size = s, channels = 3, width = width, straight = straight } do R.options[name] = v end
+  local forward = R.forward
+  function R.forward(m, batch)
+    batch.views = { batch.view1, batch.view2 }
+    return forward(m, batch)
+  end
+  R.telemetry = nil -- it is no part of the step that is compared
+  R.stages = { { "bench", "*", { global = 1, multi = 1 }, "none", { "LARS", lr = 1e-3 }, { steps = 1 } } }
+  return { recipe = R, batch = { view1 = images(n, 3, s, s), view2 = images(n, 3, s, s) } }
+end
+
+function workloads.mlvicx(o) return mlvicx(o, 512, false) end
+
+function workloads.mlvicx_4096(o) return mlvicx(o, 4096, false) end
+
+function workloads.mlvicx_straight(o) return mlvicx(o, 512, true) end -- the graph as it is written
+
 function workloads.mlp(o)
   o.batch = o.batch or 8
   local nn = rl.nn
