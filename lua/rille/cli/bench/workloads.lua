@@ -119,7 +119,8 @@ end
 local function mlvicx(o, width, straight)
   local n, s = sized(o, 8, 224)
   local R = rl.recipe "mlvicx_pretrain"
-  for name, v in pairs { size = s, channels = 3, width = width, straight = straight } do R.options[name] = v end
+  local set = { size = s, channels = 3, width = width, straight = straight }
+  for name, v in pairs(set) do R.options[name] = v end
   local forward = R.forward
   function R.forward(m, batch)
     batch.views = { batch.view1, batch.view2 }
