@@ -1,7 +1,7 @@
 -- Do chest X-rays without labels teach an encoder more when its embedding is made of all its levels?
 -- Singh, Gorade, Mishra, arXiv:2403.11504 (MLVICX).
 -- rille run mlvicx_pretrain
--- What its encoder has learnt: rille run mlvicx_probe --set weights=RUN/weights.safetensors
+-- rille run mlvicx_probe --set weights=RUN/weights.safetensors    what its encoder has learnt
 local rl = require "rille"
 local models, F = rl.models, rl.nn.functional
 

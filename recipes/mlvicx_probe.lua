@@ -57,10 +57,11 @@ function R.models(o)
 end
 
 function R.forward(m, batch)
-  if m.net then return { mask = function() return m.net(batch.image) end } end
+  local encoder = m.encoder or m.net.encoder
   return {
-    features = function() return m.encoder(batch.image) end,
-    logits = function(y) return m.head(y.features) end,
+    features = function() return encoder(batch.image) end,
+    mask = m.net and function() return m.net(batch.image) end,
+    logits = m.head and function(y) return m.head(y.features) end,
   }
 end
 

@@ -66,6 +66,12 @@ describe("recipes of MLVICX", function()
     assert.is_false((runs.train_until(new("cut", "mlvicx_pretrain", set), 4)))
     assert.is_true(runs.train(runs.resume "cut"))
     assert.is_true(runs.weights "whole" == runs.weights "cut")
+    local code, said = runs.program "run --replay whole --out again --quiet"
+    assert.equal(0, code, said)
+    local once = rl.io.load(runs.root() .. "/whole/weights.safetensors")
+    for name, t in pairs(rl.io.load(runs.root() .. "/again/weights.safetensors")) do
+      assert.is_true(once[name]:equal(t), name)
+    end
     local line = files.read(runs.root() .. "/whole/log.jsonl"):match '\n({"[^\n]*telemetry[^\n]*})'
     assert.truthy(json.decode(line).telemetry["multi.cov"])
     local weights = runs.root() .. "/whole/weights.safetensors"
@@ -98,6 +104,10 @@ describe("recipes of MLVICX", function()
     assert.equal(3, m.findings[1].positives)
     assert.equal(1, m.groups.large.n)
     assert.is_close((m.findings[1].auc + m.findings[3].auc) / 2, m.metrics.auc_findings, 1e-12)
+    code, text = runs.program "predict several findings --out said"
+    assert.equal(0, code, text)
+    local first = files.read(runs.root() .. "/said/predictions.csv"):match "[^\n]*"
+    assert.equal("file,p_Effusion,p_Mass,p_No Finding", first)
     local page = files.read(runs.root() .. "/several/report.html")
     assert.truthy(page:find("in no mean: Mass", 1, true) and page:find("mean of large (1)", 1, true))
   end)

@@ -1,10 +1,10 @@
 -- The data of a run: a folder, or the chest phantom, which is drawn once and kept. Batches come in an order
 -- that depends on seed, stage and epoch alone. R.data.labelled = 0.2 or { share, column, seed } keeps the
 -- main stream to a share of train (rille.data.shares); R.data.streams = { NAME = { batch, rows } } puts
--- batches of the other rows beside it (rille.run.streams); R.data.merge = { NEW = { "old", "older" } } joins
--- classes; R.data.labels = "findings" reads several labels per image from that column into batch.labels
--- (rille.data.labels); R.data.views = { {...}, {...} } makes batch.views (rille.data.views). A field that is a
--- function is given the options.
+-- batches of the other rows beside it (rille.run.streams); R.data.merge = { NEW = { "old", "older" } }
+-- joins classes; R.data.labels = "findings" reads several labels per image from that column into
+-- batch.labels (rille.data.labels); R.data.views = { {...}, {...} } makes batch.views (rille.data.views). A
+-- field that is a function is given the options.
 local core = require "rille.core"
 local files = require "rille.util.files"
 local Labels = require "rille.data.labels"
