@@ -18,6 +18,7 @@ rl.custom = require "rille.custom"
 
 ---The table of a recipe by name or path, to build another on.
 function rl.recipe(name) return require("rille.run.recipe").base(name) end
+rl.one_of = require("rille.util.check").one_of
 rl.profile = require "rille.profile"
 require("rille.util.operators").install(core.Tensor) -- adds short names to core, too
 core.Tensor.__tostring = function(x) return require("rille.repl.show").tensor(x) end

@@ -13,6 +13,10 @@ describe("models", function()
       { models.densenet121, nil, 7978856 }, { models.MTUNet, nil, 34632836 },
       { models.SRResNet, nil, 438666 }, { models.SRResNet, { upscale = 2 }, 586379 },
       { models.SRResNet, { upscale = 4 }, 734092 },
+      { models.ResNetUNet, nil, 14329201 }, { models.ResNetUNet, { depth = 50 }, 32522097 },
+      { models.ResNetUNet, { depth = 101 }, 51514225 },
+      { models.Recogniser, { task = "segment" }, 14329201 },
+      { models.Recogniser, { task = "classify", depth = 50, classes = 7 }, 23508032 + 7 * 2049 },
     }
     for _, c in ipairs(counts) do assert.equal(c[3], without_drawing(c[1], c[2]):count()) end
   end)
@@ -49,6 +53,13 @@ describe("models", function()
     assert.same({ "fc.weight is 1000x512, the model has 2x512: the classifier keeps its start" },
       small:load_state_dict(other:state_dict()).skipped)
   end)
+  it("load a classifier's weights into an encoder without one", function()
+    local encoder = models.ResNet { block = "basic", layers = { 1, 1, 1, 1 }, classes = false }
+    local whole = models.ResNet { block = "basic", layers = { 1, 1, 1, 1 }, classes = 5 }
+    encoder:load_state_dict(whole:state_dict())
+    assert.is_nil(encoder.fc)
+    assert.is_close(whole.layer4[1].conv2.weight, encoder.layer4[1].conv2.weight, 0)
+  end)
   it("load older spellings, and leave out a classifier of another size", function()
     local small = { blocks = { 1, 1 }, growth = 4, initial = 8, classes = 3 }
     local m, old = models.DenseNet(small), {}
@@ -78,6 +89,8 @@ describe("models", function()
       "it is one of: conv, identity")
     assert.error_matches(function() models.SRResNet { upscale = 3 } end, "SRResNet: upscale = 3; it is 1, 2")
     assert.error_matches(function() models.ResNet { block = "basic" } end, "ResNet: layers lists")
+    assert.error_matches(function() models.ResNetUNet { depth = 20 } end, "it is 18, 34, 50 or 101")
+    assert.error_matches(function() models.Recogniser { task = "clasify" } end, "one of: classify, segment")
     assert.error_matches(function() models.densenet121 { classes = 0 } end, "DenseNet: classes = 0")
   end)
 end)

@@ -94,6 +94,14 @@ describe("networks", function()
       assert.is_close(m(rl.cat({ grey, grey, grey }, { dim = 2 })), m.fc(rl.mean(maps[5], { -2, -1 })), 1e-12)
     end
   end)
+  it("the U-Net on a ResNet agrees with PyTorch", function()
+    local encoder = models.ResNet { block = "basic", layers = { 1, 1, 1, 1 }, classes = false }
+    local m = filled(models.ResNetUNet { encoder = encoder, classes = 2, range = true })
+    local y = m(wave(7, { 2, 3, 32, 32 }, 1, 0.5));
+    (y * wave(3, y.shape)):sum():backward()
+    assert.is_close({ -0.44526059994340944, -3452.3925521108995, -0.16875962591283256 },
+      { code(y), gradients { m }, code(m.step2.bn2.running_var) }, 1e-8)
+  end)
   it("SR-ResNet agrees with PyTorch, at the same size and at twice", function()
     local want = { { -0.8725320348458238, -2.3054060171122877, 0.30007703161800214 },
       { -0.1293148015836223, 12.171546127558567, 0.30007703161800214 } }

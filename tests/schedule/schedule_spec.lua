@@ -13,6 +13,14 @@ describe("schedule", function()
     assert.is_close({ 1, 1, 0.1, 0.1, 0.01 }, at(schedule.step(1, 2), { 1, 2, 3, 4, 5 }), 1e-15)
     assert.is_close({ 1, 0.5, 0.5, 0.25 }, at(schedule.multistep(1, { 1, 3 }, 0.5), { 1, 2, 3, 4 }), 1e-15)
   end)
+  it("falls by shares of a stage's length, in steps or epochs", function()
+    local shares = { 2 / 3, 5 / 6 }
+    assert.is_close({ 1, 1, 0.1, 0.1, 0.01, 0.01 },
+      at(schedule.shares(1, { steps = 12 }, shares), { 1, 8, 9, 10, 11, 12 }), 1e-15)
+    local f = schedule.shares(1, { epochs = 3 }, shares, 0.5)
+    assert.equal(0.5, f(9, { steps_per_epoch = 4 }))
+    assert.error_matches(function() schedule.shares(1, {}, shares) end, "ends says steps or epochs")
+  end)
   it("follows the cosine of PyTorch: base at t = 0, lowest at T and after", function()
     local f = schedule.cosine(0.8, 4, { lowest = 0.2 })
     assert.is_close({ 0.8, 0.2 + 0.3 * (1 + 2 ^ -0.5), 0.5, 0.2 + 0.3 * (1 - 2 ^ -0.5), 0.2, 0.2 },

@@ -341,3 +341,28 @@ class SRResNet(nn.Module):
         for k in range(2, self.last):
             y = getattr(self, f"block{k}")(y)
         return (torch.tanh(getattr(self, f"block{self.last}")(first + y)) + 1) / 2
+
+
+class ResNetUNet(nn.Module):
+    """taps of a ResNet; five steps: twice the size, tap in front (none at the last), two convolutions"""
+
+    def __init__(self, encoder, classes=1, out_range=False):
+        super().__init__()
+        self.encoder, self.out_range = encoder, out_range
+        del encoder.fc
+        blocks = [getattr(encoder, f"layer{k}")[-1] for k in range(1, 5)]
+        widths = [64] + [getattr(block, f"bn{block.count}").num_features for block in blocks]
+        i = widths[4]
+        for k, o in enumerate((256, 128, 64, 32, 16), 1):
+            self.add_module(f"step{k}", Conv2(i + (widths[4 - k] if k < 5 else 0), o))
+            i = o
+        self.last = nn.Conv2d(16, classes, 3, padding=1)
+
+    def forward(self, x):
+        maps = self.encoder.taps(x)
+        d = maps[4]
+        for k in range(1, 6):
+            d = F.interpolate(d, scale_factor=2, mode="nearest")
+            d = getattr(self, f"step{k}")(torch.cat([maps[4 - k], d], 1) if k < 5 else d)
+        y = self.last(d)
+        return (torch.tanh(y) + 1) / 2 if self.out_range else y

@@ -1,9 +1,9 @@
-"""Prints the numbers that tests/models/forward_spec.lua expects of the ResNets and SR-ResNet: outputs, gradients and
+"""Prints the numbers that tests/models/forward_spec.lua expects of the ResNets, their U-Net and SR-ResNet: outputs, gradients and
 statistics as codes, with weights and inputs by the formulas of tests/support/formula.lua, in f64."""
 import math
 
 import torch
-from models import ResNet, SRResNet
+from models import ResNet, ResNetUNet, SRResNet, resnet
 
 torch.set_default_dtype(torch.float64)
 
@@ -45,3 +45,6 @@ if __name__ == "__main__":
     for u in (1, 2):
         m = filled(SRResNet(u, 8, 2))
         show(f"sr x{u}", m, wave(7, (2, 3, 12, 10), 0.3, 0.5), 3, "block3.bn2.running_var")
+    show("unet", filled(ResNetUNet(ResNet((1, 1, 1, 1), 1), 2, True)), x, 3, "step2.bn2.running_var")
+    for depth in (18, 50, 101):
+        print("unet", depth, sum(p.numel() for p in ResNetUNet(resnet(depth)).parameters()))

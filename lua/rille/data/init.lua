@@ -28,6 +28,20 @@ end
 ---@return rille.Loader
 function data.loader(set, opts) return Loader.new(set, opts) end
 
+data.degrade = require "rille.data.degrade"
+
+---Images at the size of others, by bicubic interpolation (a = -0.5, antialiased where they shrink) clipped to
+---[0, 1]; images of that size already are given back.
+---@param x rille.Tensor N x C x h x w
+---@param like rille.Tensor ... x H x W
+---@return rille.Tensor N x C x H x W
+function data.resize(x, like)
+  local a, b = x.shape, like.shape
+  local height, width = b[#b - 1], b[#b]
+  if a[3] == height and a[4] == width then return x end
+  return require "rille.util.filter".bicubic(x, height, width, true):clamp { min = 0, max = 1 }
+end
+
 ---Draw the chest phantom into a folder that data.open reads: simulated X-rays in the classes normal, chf and
 ---pneumonia, with lung masks and gaze maps. The same arguments give the same bytes. Not for clinical use.
 ---

@@ -3,6 +3,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local filter = require "rille.util.filter"
 local images = require "rille.metrics.images"
 
 local quality = {}
@@ -63,29 +64,9 @@ function quality.psnr(x, y, opts)
   return out
 end
 
-local RADIUS, SIGMA = 5, 1.5
+local RADIUS = 5
+local WINDOW = filter.gaussian(RADIUS, 1.5)
 local AT_ONCE = 1 << 20 -- pixels filtered together, about: four pictures of them are held
-
--- The window along one axis of n pixels as a matrix, results x n: filtering is then two products.
-local function window(n, padding)
-  local w, sum, rows = {}, 0, {}
-  for k = -RADIUS, RADIUS do
-    w[k] = math.exp(-k * k / (2 * SIGMA * SIGMA))
-    sum = sum + w[k]
-  end
-  local edge = padding == "valid" and RADIUS or 0
-  for centre = 1 + edge, n - edge do
-    local row = {}
-    for i = 1, n do row[i] = 0 end
-    for k = -RADIUS, RADIUS do
-      local i = centre + k
-      if padding == "reflect" then i = i < 1 and 2 - i or i > n and 2 * n - i or i end
-      if i >= 1 and i <= n then row[i] = row[i] + w[k] / sum end
-    end
-    rows[#rows + 1] = row
-  end
-  return core.tensor(rows, { dtype = "f64" })
-end
 
 -- The index at every pixel. x, y: planes x H x W; rows, columns: the windows along H and W
 local function ssim_map(x, y, rows, columns, R)
@@ -129,7 +110,7 @@ function quality.ssim(x, y, opts)
   check_size(who, s, o.padding)
   local w = weights(who, o, x)
   if o.padding == "valid" then w = cropped(w, RADIUS) end
-  local rows, columns = window(s[3], o.padding), window(s[4], o.padding)
+  local rows, columns = filter.matrix(s[3], WINDOW, o.padding), filter.matrix(s[4], WINDOW, o.padding)
   local out, step = {}, math.max(1, AT_ONCE // (s[2] * s[3] * s[4]))
   for first = 1, s[1], step do
     local n = math.min(step, s[1] - first + 1)

@@ -3,6 +3,8 @@
 local files = {
   densenet121 = "densenet", densenet201 = "densenet", DenseNet = "densenet",
   ResNet = "resnet", resnet18 = "resnet", resnet34 = "resnet", resnet50 = "resnet", resnet101 = "resnet",
+  ResNetUNet = "resnet_unet",
+  Recogniser = "recogniser",
   SRResNet = "sr_resnet",
   ResSEEncoder = "res_se", ResSEDecoder = "decoder", SaliencyHead = "saliency_head",
   FusionClassifier = "fusion",

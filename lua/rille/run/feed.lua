@@ -159,8 +159,8 @@ local function loader(self, split, o)
 end
 
 -- Maps by thirds of the viewing time go to batch.thirds; what is scored and shown is their mean.
-local function mark(self, batch, split)
-  batch.split = split
+local function mark(self, batch, split, epoch)
+  batch.split, batch.seed, batch.epoch = split, self.seed, epoch
   if self.labels then self.labels:put(batch) end
   if batch.saliency and batch.saliency.shape[2] > 1 then
     local mean = batch.saliency:sum { dim = { 2 }, keepdim = true }
@@ -173,7 +173,8 @@ end
 ---Batches of an epoch of training, shuffled, from a place on.
 ---@param split string
 ---@param o { batch: integer, stage: integer, epoch: integer, cursor: integer, augment: boolean }
----@return fun(): table? iterator of batches; each has `cursor`, where to go on behind it
+---@return fun(): table? iterator of batches; each has `cursor`, where to go on behind it;
+---  `split`, `seed`, and `epoch`, which no two epochs of a run share
 function Feed:batches(split, o)
   local l = loader(self, split, { batch = o.batch, shuffle = true, augment = o.augment })
   local first, at = (o.stage - 1) * EPOCHS_PER_STAGE, o.cursor
@@ -183,7 +184,7 @@ function Feed:batches(split, o)
   return function()
     local batch = next_batch(l)
     if not batch then return nil end
-    mark(self, batch, split)
+    mark(self, batch, split, epoch)
     if self.streams then
       self.streams:add(batch, { first = first + 1, step = before + at // o.batch,
         augment = o.augment and self.data.augment or nil })
@@ -195,8 +196,8 @@ function Feed:batches(split, o)
   end
 end
 
----Batches in the manifest's order, unchanged: for validation, tests and caches. The iterator raises
----requests.ASKED between two batches when a signal came.
+---Batches in the manifest's order, unchanged, their `epoch` 0: for validation, tests and caches. The iterator
+---raises requests.ASKED between two batches when a signal came.
 ---@param split string
 ---@param batch integer
 ---@param size? integer|integer[] other than the recipe's
@@ -211,7 +212,7 @@ function Feed:fixed(split, batch, size, channels, has_fixations)
   return function()
     requests.check()
     local b = next_batch(l)
-    return b and mark(self, b, split)
+    return b and mark(self, b, split, 0)
   end
 end
 

@@ -36,6 +36,25 @@ function schedule.multistep(base, milestones, gamma)
   end
 end
 
+---base * gamma for each share of a stage's length that t has reached.
+---@param base number
+---@param ends { steps: integer?, epochs: integer? } the stage's own
+---@param shares number[] between 0 and 1
+---@param gamma? number default 0.1
+function schedule.shares(base, ends, shares, gamma)
+  local who = "schedule.shares"
+  check.number(who, "base", base)
+  gamma = check.number(who, "gamma", gamma or 0.1, 0)
+  if type(ends) ~= "table" or not (ends.steps or ends.epochs) then
+    error(who .. ": ends says steps or epochs, as the stage does", 2)
+  end
+  return function(step, state)
+    local length, passed = ends.steps or ends.epochs * state.steps_per_epoch, 0
+    for _, share in ipairs(shares) do passed = passed + (step - 1 >= share * length and 1 or 0) end
+    return base * gamma ^ passed
+  end
+end
+
 ---lowest + (base - lowest) (1 + cos(pi t / T)) / 2; from T on it stays at lowest.
 ---@param base number
 ---@param steps integer T

@@ -113,6 +113,22 @@ function check.word(who, name, v, words)
   error(("%s: %s = %s; it is one of: %s"):format(who, name, tostring(v), table.concat(words, ", ")), 3)
 end
 
+---What a word of a recipe's options stands for.
+---
+---Raises: 'NAME is "x"; it is one of a, b, c'.
+---@param options table
+---@param name string of the option
+---@param words table<string, any> what each word stands for
+---@return any
+function check.one_of(options, name, words)
+  local value = words[options[name]]
+  if value ~= nil then return value end
+  local list = {}
+  for word in pairs(words) do list[#list + 1] = word end
+  table.sort(list)
+  error(('%s is "%s"; it is one of %s'):format(name, tostring(options[name]), table.concat(list, ", ")), 0)
+end
+
 ---One integer for both image axes, or { height, width }.
 ---@return integer[] pair
 function check.pair(who, name, v, lo)

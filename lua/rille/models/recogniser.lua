@@ -1,0 +1,88 @@
+-- The recogniser of task-driven enhancement (arXiv:2501.01114, arXiv:1910.09185): a ResNet that names the
+-- class of an image in [0, 1], or a U-Net on one that draws its mask; its loss, and what it says.
+
+local core = require "rille.core"
+local check = require "rille.util.check"
+local nn = require "rille.nn"
+local models = require "rille.models"
+
+local MEAN, STD = { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 } -- of ImageNet's images, red, green, blue
+
+local function per_channel(list, x) return core.tensor(list, { dtype = x.dtype }):reshape { 1, 3, 1, 1 } end
+
+local NETS = {
+  classify = function(o)
+    local make = ({ [18] = models.resnet18, [34] = models.resnet34, [50] = models.resnet50,
+      [101] = models.resnet101 })[o.depth]
+    local wrong = "Recogniser: depth = %s; it is 18, 34, 50 or 101"
+    if not make then error(wrong:format(tostring(o.depth)), 4) end
+    return make { classes = o.classes }
+  end,
+  segment = function(o) return models.ResNetUNet { depth = o.depth } end,
+}
+
+---Shape: N x 3 x H x W of [0, 1] (one grey channel stands for three), normalised by ImageNet's mean and
+---       deviation -> logits: task "classify" N x classes, "segment" N x 1 x H x W (multiples of 32).
+---Parts: net, a ResNet or a ResNetUNet.
+---@class rille.Recogniser: rille.Module
+local Recogniser = nn.Module:extend("Recogniser")
+
+---@param opts { task: string, depth: integer, classes: integer, net: rille.Module } default depth 18,
+---  classes 2 (of classify); net: one of your own instead of them
+function Recogniser:init(opts)
+  local none = check.none
+  local o = check.options("Recogniser", opts, { task = none, depth = 18, classes = 2, net = none })
+  check.word("Recogniser", "task", o.task, { "classify", "segment" })
+  self.net = o.net or NETS[o.task](o)
+  rawset(self, "task", o.task)
+end
+
+function Recogniser:forward(x) return self.net((x - per_channel(MEAN, x)) / per_channel(STD, x)) end
+
+---Cross-entropy with the batch's labels, or per pixel with its masks; images without one cost nothing.
+---@param logits rille.Tensor
+---@param batch table label; mask and has_mask
+---@return rille.Tensor scalar
+function Recogniser:loss(logits, batch)
+  if self.task == "classify" then return core.cross_entropy(logits, batch.label, { ignore_index = 0 }) end
+  local has = batch.has_mask:to(logits.dtype):reshape { -1, 1, 1, 1 }
+  local mask, by = batch.mask:to(logits.dtype), { reduction = "none" }
+  local each = core.binary_cross_entropy_with_logits(logits, mask, by)
+  return (each * has):sum() / (math.max(1, has:sum():item()) * (logits:numel() // logits.shape[1]))
+end
+
+---Probabilities.
+---@param logits rille.Tensor
+---@return rille.Tensor
+function Recogniser:says(logits)
+  return self.task == "classify" and core.softmax(logits, -1) or core.sigmoid(logits)
+end
+
+---Logits of clean images, as a target for those of restored ones (eq. 3 of arXiv:2501.01114): without
+---gradient, and by the running statistics, which stay as they are.
+---@param x rille.Tensor
+---@return rille.Tensor
+function Recogniser:target(x)
+  local was = {}
+  self:apply(function(m) was[m] = rawget(m, "training") end)
+  self:eval()
+  local ok, y = pcall(core.no_grad, function() return self(x) end)
+  for m, training in pairs(was) do rawset(m, "training", training) end
+  if not ok then error(y, 0) end
+  return y
+end
+
+---How undecided it is: the entropy of what it says (nats), mean over images and pixels; 0 where it has
+---collapsed onto one answer.
+---@param logits rille.Tensor
+---@return rille.Tensor scalar
+function Recogniser:entropy(logits)
+  if self.task == "classify" then
+    local ln = core.log_softmax(logits, -1)
+    return -(core.exp(ln) * ln):sum() / logits.shape[1]
+  end
+  local p = core.sigmoid(logits)
+  return core.binary_cross_entropy_with_logits(logits, p:detach())
+end
+
+return { Recogniser = Recogniser }

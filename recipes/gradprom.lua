@@ -1,0 +1,119 @@
+-- Does a recogniser's gradient help an enhancer of bad images if it is let in only while both agree?
+-- Zhang and Cheng, arXiv:2501.01114; networks and losses after Liu et al., arXiv:1910.09185.
+-- rille run gradprom --vary strategy=none,joint,frozen,hard,soft --seeds 1..3
+--   none            the enhancer alone (Benchmark-i); frozen_literal moves it alike
+--   joint           both gradients, always; frozen: so, with the recogniser fixed
+--   hard, soft      GradProm: the recogniser's gradient while their cosine s >= 0; times max(0, s)
+--   warm_up         ends before the recogniser is attached
+--   benchmark_clean, benchmark_degraded   the recogniser alone on bad images, trained on clean or bad ones
+local rl = require "rille"
+local models = rl.models
+
+local R = {}
+
+R.options = { -- as they stand: preset desk
+  task = "segment", -- what is recognised: classify, segment, or both (by two recognisers)
+  strategy = "hard", lambda = 1e-4, -- 1 with soft: the paper's lemma
+  phi = "trained", -- the recogniser's own parameters: trained by its whole gradient, gated, or fixed
+  supervised = true, -- false: it need only say of restored images what it says of clean ones
+  fidelity = "mse", -- or l1
+  degradation = "noise", sigma = 0.2, -- or half, quarter (super-resolution), hard
+  poisson = "A", -- the reading of hard's Poisson noise
+  enhancer = "sr_resnet", width = 32, -- published: 64; or unet, on a ResNet
+  depth = 18, -- of the recogniser's ResNet, and of the unet's
+  size = 64, channels = 3, batch = 4, lr = 1e-4, lr_alone = 1e-3, -- of what is trained by itself
+  ends = { recognise = { steps = 400 }, warm_up = { steps = 600 }, together = { steps = 200 } },
+}
+R.presets = {
+  paper = { size = 224, batch = 8, width = 64, depth = 50, lr_alone = 1e-4,
+    ends = { recognise = { epochs = 20 }, warm_up = { epochs = 20 }, together = { epochs = 80 } } },
+  tiny = { size = 32, width = 4, data = { phantom = { train = 24, val = 8, test = 12 } },
+    ends = { recognise = { steps = 10 }, warm_up = { steps = 10 }, together = { steps = 10 } } },
+}
+R.data = { augment = { flip = 0.5, rotate = 10, crop = 0.5 },
+  phantom = { train = 300, val = 60, test = 120 } }
+
+local TASKS = { classify = { "classify" }, segment = { "segment" }, both = { "classify", "segment" } }
+local UPSCALE = { noise = 1, hard = 1, half = 2, quarter = 4 }
+local CHAINS = { -- of degradations
+  noise = function(o) return { "gaussian", sigma = o.sigma } end,
+  hard = function(o) return { "gaussian", sigma = 0.3 }, { "poisson", reading = o.poisson }, { "blur" } end,
+  half = function() return { "bicubic", factor = 2 } end,
+  quarter = function() return { "bicubic", factor = 4 } end,
+}
+local ENHANCERS = {
+  sr_resnet = function(o) return models.SRResNet { upscale = UPSCALE[o.degradation], width = o.width } end,
+  unet = function(o) return models.ResNetUNet { depth = o.depth, classes = 3, range = true } end,
+}
+
+function R.models(o)
+  local m = { enhancer = rl.one_of(o, "enhancer", ENHANCERS)(o) }
+  for _, task in ipairs(TASKS[o.task]) do
+    m[task] = models.Recogniser { task = task, depth = o.depth, classes = o.classes }
+  end
+  return m
+end
+
+function R.forward(m, batch, o)
+  local y = { -- shown: at the clean image's size, as people see it and recognisers read it
+    degraded = function() return rl.data.degrade(batch, { rl.one_of(o, "degradation", CHAINS)(o) }) end,
+    shown = function(made) return rl.data.resize(made.degraded, batch.image) end,
+    restored = function(made) return m.enhancer(o.enhancer == "unet" and made.shown or made.degraded) end,
+  }
+  for _, task in ipairs(TASKS[o.task]) do
+    y[task] = function(made) return m[task](made.restored) end
+    y[task .. "_clean"] = function() return m[task](batch.image) end
+    y[task .. "_degraded"] = function(made) return m[task](made.shown) end
+    y[task .. "_target"] = function() return m[task]:target(batch.image) end
+  end
+  return y
+end
+
+local FIDELITY = { mse = rl.mse_loss, l1 = rl.l1_loss }
+R.losses = {
+  restore = function(y, batch, _, o) return rl.one_of(o, "fidelity", FIDELITY)(y.restored, batch.image) end,
+}
+for _, task in ipairs(TASKS.both) do
+  R.losses[task] = function(y, batch, m, o)
+    if o.supervised then return m[task]:loss(y[task], batch) end
+    return rl.mse_loss(m[task]:says(y[task]), m[task]:says(y[task .. "_target"]))
+  end
+  for _, of in ipairs { task .. "_clean", task .. "_degraded" } do
+    R.losses[of] = function(y, batch, m) return m[task]:loss(y[of], batch) end
+  end
+end
+
+local STRATEGIES = { -- the least cosine at which the recogniser's gradient is let in
+  none = {}, frozen_literal = {}, warm_up = {}, benchmark_clean = {}, benchmark_degraded = {},
+  joint = { floor = -1 }, frozen = { floor = -1, phi = "fixed" }, hard = { floor = 0 },
+  soft = { floor = 0, mode = "soft" },
+}
+local ALONE = { benchmark_clean = "_clean", benchmark_degraded = "_degraded" }
+
+function R.stages(o)
+  local says, list, losses = rl.one_of(o, "strategy", STRATEGIES), {}, { restore = 1 }
+  local adam, watch = { "Adam", lr = o.lr_alone }, { restore = "restored" }
+  for k, task in ipairs(rl.one_of(o, "task", TASKS)) do
+    local of = task .. (ALONE[o.strategy] or "_clean")
+    list[k] = { "learn_" .. task, task .. ".", { [of] = 1 }, "none", adam, o.ends.recognise,
+      watch = { [task] = of } }
+    losses[task] = says.floor and 1
+  end
+  if ALONE[o.strategy] then return list end
+  list[#list + 1] = { "warm_up", "enhancer.", { restore = 1 }, "none", adam, o.ends.warm_up, watch = watch }
+  if o.strategy == "warm_up" then return list end
+  local trains = says.floor and not says.phi and o.phi ~= "fixed" and "*" or "enhancer."
+  local gate = { "gradprom", main = "restore", lambda = o.lambda, floor = says.floor, mode = says.mode }
+  list[#list + 1] = { "together", trains, losses, says.floor and gate or "none",
+    { "Adam", lr = rl.schedule.shares(o.lr, o.ends.together, { 2 / 3, 5 / 6 }) }, o.ends.together,
+    select = "val restore", watch = watch }
+  return list
+end
+
+function R.report(o)
+  local out = { restore = not ALONE[o.strategy] and { "restored", from = "shown" } or nil }
+  for _, task in ipairs(TASKS[o.task]) do out[task] = task .. (ALONE[o.strategy] or "") end
+  return out
+end
+
+return R
