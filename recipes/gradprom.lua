@@ -7,10 +7,9 @@
 --   warm_up         ends before the recogniser is attached
 --   benchmark_clean, benchmark_degraded   the recogniser alone on bad images, trained on clean or bad ones
 local rl = require "rille"
-local models = rl.models
+local models, UNet = rl.models, rl.models.ResNetUNet
 
 local R = {}
-
 R.options = { -- as they stand: preset desk
   task = "segment", -- what is recognised: classify, segment, or both (by two recognisers)
   strategy = "hard", lambda = 1e-4, -- 1 with soft: the paper's lemma
@@ -19,19 +18,19 @@ R.options = { -- as they stand: preset desk
   fidelity = "mse", -- or l1
   degradation = "noise", sigma = 0.2, -- or half, quarter (super-resolution), hard
   poisson = "A", -- the reading of hard's Poisson noise
-  enhancer = "sr_resnet", width = 32, -- published: 64; or unet, on a ResNet
-  depth = 18, -- of the recogniser's ResNet, and of the unet's
+  enhancer = "sr_resnet", width = 32, -- published: 64; or unet, on a ResNet as the recogniser's
+  depth = 18, resnet_width = 64, weights = "random", -- or a file that examples/imagenet.py wrote
+  start = "random", -- or the weights.safetensors of a warm_up run: the last stage alone
   size = 64, channels = 3, batch = 4, lr = 1e-4, lr_alone = 1e-3, -- of what is trained by itself
   ends = { recognise = { steps = 400 }, warm_up = { steps = 600 }, together = { steps = 200 } },
 }
 R.presets = {
   paper = { size = 224, batch = 8, width = 64, depth = 50, lr_alone = 1e-4,
     ends = { recognise = { epochs = 20 }, warm_up = { epochs = 20 }, together = { epochs = 80 } } },
-  tiny = { size = 32, width = 4, data = { phantom = { train = 24, val = 8, test = 12 } },
+  tiny = { size = 32, width = 4, resnet_width = 4, data = { phantom = { train = 24, val = 8, test = 12 } },
     ends = { recognise = { steps = 10 }, warm_up = { steps = 10 }, together = { steps = 10 } } },
 }
-R.data = { augment = { flip = 0.5, rotate = 10, crop = 0.5 },
-  phantom = { train = 300, val = 60, test = 120 } }
+R.data = { augment = { flip = 0.5, rotate = 10, crop = 0.5 }, phantom = { train = 300, val = 60, test = 90 } }
 
 local TASKS = { classify = { "classify" }, segment = { "segment" }, both = { "classify", "segment" } }
 local UPSCALE = { noise = 1, hard = 1, half = 2, quarter = 4 }
@@ -43,15 +42,16 @@ local CHAINS = { -- of degradations
 }
 local ENHANCERS = {
   sr_resnet = function(o) return models.SRResNet { upscale = UPSCALE[o.degradation], width = o.width } end,
-  unet = function(o) return models.ResNetUNet { depth = o.depth, classes = 3, range = true } end,
+  unet = function(o) return UNet { depth = o.depth, width = o.resnet_width, classes = 3, range = true } end,
 }
 
 function R.models(o)
   local m = { enhancer = rl.one_of(o, "enhancer", ENHANCERS)(o) }
   for _, task in ipairs(TASKS[o.task]) do
-    m[task] = models.Recogniser { task = task, depth = o.depth, classes = o.classes }
+    m[task] = models.Recogniser { task = task, depth = o.depth, width = o.resnet_width, classes = o.classes }
+    models.pretrained(m[task].net.encoder or m[task].net, o.weights)
   end
-  return m
+  return models.pretrained(rl.nn.ModuleDict(m), o.start) and m
 end
 
 function R.forward(m, batch, o)
@@ -69,10 +69,9 @@ function R.forward(m, batch, o)
   return y
 end
 
-local FIDELITY = { mse = rl.mse_loss, l1 = rl.l1_loss }
-R.losses = {
-  restore = function(y, batch, _, o) return rl.one_of(o, "fidelity", FIDELITY)(y.restored, batch.image) end,
-}
+local F = { mse = rl.mse_loss, l1 = rl.l1_loss } -- of pixels, eq. 2
+R.losses = {}
+function R.losses.restore(y, batch, _, o) return rl.one_of(o, "fidelity", F)(y.restored, batch.image) end
 for _, task in ipairs(TASKS.both) do
   R.losses[task] = function(y, batch, m, o)
     if o.supervised then return m[task]:loss(y[task], batch) end
@@ -82,24 +81,24 @@ for _, task in ipairs(TASKS.both) do
     R.losses[of] = function(y, batch, m) return m[task]:loss(y[of], batch) end
   end
 end
-
 local STRATEGIES = { -- the least cosine at which the recogniser's gradient is let in
   none = {}, frozen_literal = {}, warm_up = {}, benchmark_clean = {}, benchmark_degraded = {},
   joint = { floor = -1 }, frozen = { floor = -1, phi = "fixed" }, hard = { floor = 0 },
   soft = { floor = 0, mode = "soft" },
 }
-local ALONE = { benchmark_clean = "_clean", benchmark_degraded = "_degraded" }
+
+local function recogniser_alone(o) return o.strategy:match "^benchmark(_%a+)$" end
 
 function R.stages(o)
   local says, list, losses = rl.one_of(o, "strategy", STRATEGIES), {}, { restore = 1 }
-  local adam, watch = { "Adam", lr = o.lr_alone }, { restore = "restored" }
+  local adam, watch, alone = { "Adam", lr = o.lr_alone }, { restore = "restored" }, recogniser_alone(o)
   for k, task in ipairs(rl.one_of(o, "task", TASKS)) do
-    local of = task .. (ALONE[o.strategy] or "_clean")
+    local of = task .. (alone or "_clean")
     list[k] = { "learn_" .. task, task .. ".", { [of] = 1 }, "none", adam, o.ends.recognise,
       watch = { [task] = of } }
     losses[task] = says.floor and 1
   end
-  if ALONE[o.strategy] then return list end
+  if alone then return list end
   list[#list + 1] = { "warm_up", "enhancer.", { restore = 1 }, "none", adam, o.ends.warm_up, watch = watch }
   if o.strategy == "warm_up" then return list end
   local trains = says.floor and not says.phi and o.phi ~= "fixed" and "*" or "enhancer."
@@ -107,12 +106,13 @@ function R.stages(o)
   list[#list + 1] = { "together", trains, losses, says.floor and gate or "none",
     { "Adam", lr = rl.schedule.shares(o.lr, o.ends.together, { 2 / 3, 5 / 6 }) }, o.ends.together,
     select = "val restore", watch = watch }
-  return list
+  return o.start == "random" and list or { list[#list] }
 end
 
 function R.report(o)
-  local out = { restore = not ALONE[o.strategy] and { "restored", from = "shown" } or nil }
-  for _, task in ipairs(TASKS[o.task]) do out[task] = task .. (ALONE[o.strategy] or "") end
+  local alone = recogniser_alone(o)
+  local out = { restore = not alone and { "restored", from = "shown" } or nil }
+  for _, task in ipairs(TASKS[o.task]) do out[task] = task .. (alone or "") end
   return out
 end
 

@@ -5,7 +5,7 @@ local rl = setmetatable({}, {
   __index = function(self, name) -- nn, optim, data, io ... : a folder of lua/rille each
     local parts = {
       nn = true, optim = true, data = true, io = true, gating = true, schedule = true, metrics = true,
-      plot = true, models = true,
+      plot = true, models = true, cam = true,
     }
     if not parts[name] then return nil end
     local part = require("rille." .. name)

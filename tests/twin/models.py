@@ -351,12 +351,13 @@ class ResNetUNet(nn.Module):
         self.encoder, self.out_range = encoder, out_range
         del encoder.fc
         blocks = [getattr(encoder, f"layer{k}")[-1] for k in range(1, 5)]
-        widths = [64] + [getattr(block, f"bn{block.count}").num_features for block in blocks]
+        first = encoder.conv1.out_channels
+        widths = [first] + [getattr(block, f"bn{block.count}").num_features for block in blocks]
         i = widths[4]
-        for k, o in enumerate((256, 128, 64, 32, 16), 1):
+        for k, o in enumerate([max(1, c * first // 64) for c in (256, 128, 64, 32, 16)], 1):
             self.add_module(f"step{k}", Conv2(i + (widths[4 - k] if k < 5 else 0), o))
             i = o
-        self.last = nn.Conv2d(16, classes, 3, padding=1)
+        self.last = nn.Conv2d(i, classes, 3, padding=1)
 
     def forward(self, x):
         maps = self.encoder.taps(x)

@@ -47,7 +47,7 @@ local parts = { "norm1", "conv1", "norm2", "conv2" }
 
 -- One op takes a whole block if nothing wants to look inside, and all its norms are in the same mode.
 function DenseBlock:is_fusable()
-  if not self._fused then return false end
+  if not self._fused or fused.off then return false end
   local first = self._layers[1].norm1
   for _, layer in ipairs(self._layers) do
     if rawget(layer, "_hooks") then return false end

@@ -2,6 +2,7 @@
 
 local core = require "rille.core"
 local check = require "rille.util.check"
+local fused = require "rille.nn.fused"
 local nn = require "rille.nn"
 local widths = require "rille.models.widths"
 
@@ -30,6 +31,6 @@ function FusionClassifier:pool(f5, d1) -- luacheck: ignore self
   return d1 and core.cat({ z, core.mean(d1, { -2, -1 }) }, { dim = 2 }) or z
 end
 
-function FusionClassifier:forward(z) return self.fc2(self.dropout(core.relu(self.fc1(z)))) end
+function FusionClassifier:forward(z) return self.fc2(self.dropout(fused.rectified(self.fc1(z)))) end
 
 return { FusionClassifier = FusionClassifier }

@@ -56,7 +56,7 @@ end
 
 function Classifier:forward(bottleneck, last)
   local z = core.cat({ core.mean(bottleneck, { -2, -1 }), core.mean(last, { -2, -1 }) }, { dim = 2 })
-  return self.fc2(core.relu(self.dropout(self.fc1(z))))
+  return self.fc2(fused.rectified(self.dropout(self.fc1(z))))
 end
 
 ---Shape: N x channels x H x W -> logits N x classes, saliency logits N x 1 x H x W; H and W multiples of 16.

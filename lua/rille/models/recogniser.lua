@@ -1,6 +1,7 @@
 -- The recogniser of task-driven enhancement (arXiv:2501.01114, arXiv:1910.09185): a ResNet that names the
 -- class of an image in [0, 1], or a U-Net on one that draws its mask; its loss, and what it says.
 
+local cam = require "rille.cam"
 local core = require "rille.core"
 local check = require "rille.util.check"
 local nn = require "rille.nn"
@@ -16,9 +17,9 @@ local NETS = {
       [101] = models.resnet101 })[o.depth]
     local wrong = "Recogniser: depth = %s; it is 18, 34, 50 or 101"
     if not make then error(wrong:format(tostring(o.depth)), 4) end
-    return make { classes = o.classes }
+    return make { classes = o.classes, width = o.width }
   end,
-  segment = function(o) return models.ResNetUNet { depth = o.depth } end,
+  segment = function(o) return models.ResNetUNet { depth = o.depth, width = o.width } end,
 }
 
 ---Shape: N x 3 x H x W of [0, 1] (one grey channel stands for three), normalised by ImageNet's mean and
@@ -27,17 +28,44 @@ local NETS = {
 ---@class rille.Recogniser: rille.Module
 local Recogniser = nn.Module:extend("Recogniser")
 
----@param opts { task: string, depth: integer, classes: integer, net: rille.Module } default depth 18,
----  classes 2 (of classify); net: one of your own instead of them
+---@param opts { task: string, depth: integer, width: integer, classes: integer, net: rille.Module } default
+---  depth 18, width 64 (of the first level), classes 2 (of classify); net: one of your own instead of them
 function Recogniser:init(opts)
   local none = check.none
-  local o = check.options("Recogniser", opts, { task = none, depth = 18, classes = 2, net = none })
+  local o = check.options("Recogniser", opts, { task = none, depth = 18, width = 64, classes = 2,
+    net = none })
   check.word("Recogniser", "task", o.task, { "classify", "segment" })
   self.net = o.net or NETS[o.task](o)
   rawset(self, "task", o.task)
 end
 
+---@param x rille.Tensor N x 3 x H x W of [0, 1]
+---@return rille.Tensor[] maps of the ResNet's five levels
+function Recogniser:taps(x)
+  local encoder = self.net.encoder or self.net
+  return encoder:taps((x - per_channel(MEAN, x)) / per_channel(STD, x))
+end
+
+---From these maps to the logits: recogniser:answer(recogniser:taps(x)) is recogniser(x).
+---@param maps rille.Tensor[]
+---@return rille.Tensor
+function Recogniser:answer(maps)
+  return self.net.decode and self.net:decode(maps) or self.net:head(maps[5])
+end
+
 function Recogniser:forward(x) return self.net((x - per_channel(MEAN, x)) / per_channel(STD, x)) end
+
+---Where it looks: Grad-CAM on the ResNet's last level, of the classes given or of the mask that it draws.
+---@param x rille.Tensor N x 3 x H x W of [0, 1]
+---@param classes? rille.Tensor i64 N; default: those it names itself
+---@return rille.Tensor N x 1 x H x W of [0, 1]
+function Recogniser:looks(x, classes)
+  local maps = self:taps(x)
+  local logits = core.no_grad(function() return self:answer(maps) end)
+  local of = self.task == "segment" and logits:gt(0) or classes or logits:argmax(-1)
+  local function head(last) return self:answer { maps[1], maps[2], maps[3], maps[4], last } end
+  return cam.picture(cam.grad_cam(maps[5], head, of), x)
+end
 
 ---Cross-entropy with the batch's labels, or per pixel with its masks; images without one cost nothing.
 ---@param logits rille.Tensor

@@ -141,10 +141,17 @@ function ResNet:taps(x)
   return maps
 end
 
-function ResNet:forward(x)
-  for k = 1, 5 do x = self:level(k, x) end
+---From the last level's maps to the logits; without a last layer, to their means.
+---@param x rille.Tensor
+---@return rille.Tensor
+function ResNet:head(x)
   local pooled = core.mean(x, { -2, -1 })
   return self.fc and self.fc(pooled) or pooled
+end
+
+function ResNet:forward(x)
+  for k = 1, 5 do x = self:level(k, x) end
+  return self:head(x)
 end
 
 ---A last layer of another size is left out, with a message in report.skipped.

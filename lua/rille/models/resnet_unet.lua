@@ -20,20 +20,22 @@ local DEPTHS = { [18] = resnet.resnet18, [34] = resnet.resnet34, [50] = resnet.r
 ---@class rille.ResNetUNet: rille.Module
 local ResNetUNet = nn.Module:extend("ResNetUNet")
 
----@param opts? { depth: integer, classes: integer, channels: integer, range: boolean,
----  encoder: rille.ResNet } default 18 (or 34, 50, 101), 1, 3, false; encoder: one of your own, made with
----  classes = false, instead of depth and channels
+---@param opts? { depth: integer, classes: integer, channels: integer, width: integer, range: boolean,
+---  encoder: rille.ResNet } default 18 (or 34, 50, 101), 1, 3, 64 (channels of the encoder's first level; the
+---  decoder's change alike), false; encoder: one of your own, made with classes = false, instead of depth,
+---  channels and width
 function ResNetUNet:init(opts)
   local o = check.options("ResNetUNet", opts,
-    { depth = 18, classes = 1, channels = 3, range = false, encoder = check.none })
+    { depth = 18, classes = 1, channels = 3, width = 64, range = false, encoder = check.none })
   local make = DEPTHS[o.depth]
   if not make then
     error(("ResNetUNet: depth = %s; it is 18, 34, 50 or 101"):format(tostring(o.depth)), 3)
   end
   check.boolean("ResNetUNet", "range", o.range)
-  self.encoder = o.encoder or make { classes = false, channels = o.channels }
+  self.encoder = o.encoder or make { classes = false, channels = o.channels, width = o.width }
   local widths, from = self.encoder.widths, self.encoder.widths[5]
-  for k, out in ipairs(STEPS) do
+  for k, published in ipairs(STEPS) do
+    local out = math.max(1, published * widths[1] // 64)
     self["step" .. k] = blocks.Conv2(from + (widths[5 - k] or 0), out)
     from = out
   end
@@ -41,8 +43,10 @@ function ResNetUNet:init(opts)
   rawset(self, "_range", o.range)
 end
 
-function ResNetUNet:forward(x)
-  local maps = self.encoder:taps(x)
+---From the encoder's five maps to the output.
+---@param maps rille.Tensor[] as encoder:taps(x) gives them
+---@return rille.Tensor
+function ResNetUNet:decode(maps)
   local d = maps[5]
   for k = 1, 5 do
     d = fused.up(d)
@@ -52,5 +56,7 @@ function ResNetUNet:forward(x)
   local y = fused.value(fused.conv(self.last, d))
   return self._range and (core.tanh(y) + 1) * 0.5 or y
 end
+
+function ResNetUNet:forward(x) return self:decode(self.encoder:taps(x)) end
 
 return { ResNetUNet = ResNetUNet }

@@ -5,7 +5,8 @@
 
 local core = require "rille.core"
 
-local fused = { off = false } -- off = true: every module is called by itself
+-- off = true: every module is called by itself; relu: a function in place of rl.relu then, of another slope
+local fused = { off = false, relu = nil }
 
 -- A value: x, the tensor as it stands; norm, a BatchNorm2d still to be applied, `by` its options, moments of
 -- x where they are known; act "none", "relu" or "prelu" with slope; up 1 or 2; skip, a tensor whose channels
@@ -65,10 +66,14 @@ local function normed(v, residual)
   return y
 end
 
+---@param x rille.Tensor
+---@return rille.Tensor
+function fused.rectified(x) return (fused.relu or core.relu)(x) end
+
 local function activated(v)
   local x, moments = take(v)
   if v.act == "none" then return x end
-  local y = v.act == "relu" and core.relu(x) or core.prelu(x, v.slope)
+  local y = v.act == "relu" and fused.rectified(x) or core.prelu(x, v.slope)
   let_go(v, x, moments)
   return y
 end
@@ -80,6 +85,12 @@ end
 function fused.value(v, residual)
   if not is_lazy(v) then return residual and v + residual or v end
   local y
+  if residual and fused.off then -- one by one
+    local act, slope = v.act, v.slope
+    v.act = "none"
+    v = raw(fused.value(v) + residual, nil, true)
+    v.act, v.slope, residual = act, slope, nil
+  end
   if v.norm or residual then y = normed(v, residual) else y = activated(v) end
   if v.up ~= 1 then y = core.interpolate(y, { scale_factor = v.up, mode = "nearest" }) end
   if v.skip then y = core.cat({ v.skip, y }, { dim = 2 }) end
