@@ -102,18 +102,19 @@ function R.stages(o)
   list[#list + 1] = { "warm_up", "enhancer.", { restore = 1 }, "none", adam, o.ends.warm_up, watch = watch }
   if o.strategy == "warm_up" then return list end
   local trains = says.floor and not says.phi and o.phi ~= "fixed" and "*" or "enhancer."
-  local gate = { "gradprom", main = "restore", lambda = o.lambda, floor = says.floor, mode = says.mode }
+  local gate = { "gradprom", main = "restore", lambda = o.lambda, floor = says.floor, mode = says.mode,
+    phi = o.phi }
   list[#list + 1] = { "together", trains, losses, says.floor and gate or "none",
     { "Adam", lr = rl.schedule.shares(o.lr, o.ends.together, { 2 / 3, 5 / 6 }) }, o.ends.together,
     select = "val restore", watch = watch }
   return o.start == "random" and list or { list[#list] }
 end
 
+R.telemetry = models.Recogniser.telemetry -- entropies: a recogniser that collapses shows
 function R.report(o)
   local alone = recogniser_alone(o)
   local out = { restore = not alone and { "restored", from = "shown" } or nil }
   for _, task in ipairs(TASKS[o.task]) do out[task] = task .. (alone or "") end
   return out
 end
-
 return R

@@ -2,9 +2,16 @@
 local command = { name = "report", usage = "RUN [RUN...]",
   words = { least = 1, most = math.huge, what = "a run folder" },
   doc = "write RUN/report.html; of several runs, one table that compares them", options = {
-    { name = "out", value = "FILE", doc = "of several runs: the page (default compare.html)" } } }
+    { name = "out", value = "FILE", doc = "of several runs: the page (default compare.html)" },
+    { name = "pictures", value = "PNG",
+      doc = "of runs that restore images: some side by side, and where recognisers look" } } }
 
 function command.run(o)
+  if o.pictures then
+    local columns = require "rille.report.beside".write({ table.unpack(o) }, o.pictures, 4)
+    print(("%s: from left to right %s"):format(o.pictures, table.concat(columns, ", ")))
+    return 0
+  end
   if #o == 1 then
     print(require "rille.report.page".write(o[1]))
     return 0

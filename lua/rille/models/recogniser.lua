@@ -113,4 +113,18 @@ function Recogniser:entropy(logits)
   return core.binary_cross_entropy_with_logits(logits, p:detach())
 end
 
+---R.telemetry of a recipe in which output NAME holds the logits of model NAME: entropy_NAME, where a loss of
+---the step has asked for them.
+---@param y table outputs
+---@param models_by_name table<string, rille.Module>
+---@return table<string, number>
+function Recogniser.telemetry(y, _, models_by_name)
+  local out = {}
+  for name, m in pairs(models_by_name) do
+    local logits = m.entropy and rawget(y, name)
+    if logits then out["entropy_" .. name] = m:entropy(logits:detach()):item() end
+  end
+  return out
+end
+
 return { Recogniser = Recogniser }
