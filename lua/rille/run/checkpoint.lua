@@ -110,6 +110,22 @@ function checkpoint.put_optimisers(run, tensors, optimisers)
   end
 end
 
+---A save that failed: the state before it is kept, and it is told; the third in a row raises.
+---@param keeper table
+---@param step integer of the run
+---@param why string
+---@param warn fun(text: string)
+---@return false
+function checkpoint.failed(keeper, step, why, warn)
+  keeper.failures = keeper.failures + 1
+  local kept = keeper.saved_step and ("last good state is step %d"):format(keeper.saved_step)
+    or "no state is saved yet"
+  local text = ("checkpoint: step %d: %s; %s"):format(step, why, kept)
+  if keeper.failures >= FAILURES_MAX then error(text .. "; free space and resume", 0) end
+  warn(text .. "; training goes on")
+  return false
+end
+
 ---Save a state.
 ---
 ---A failure keeps the state before it and is told; the third in a row raises.
@@ -136,13 +152,7 @@ function checkpoint.save(keeper, tensors, state, warn, is_end)
     drop_old(keeper.dir, keep)
     return true
   end
-  keeper.failures = keeper.failures + 1
-  local kept = keeper.saved_step and ("last good state is step %d"):format(keeper.saved_step)
-    or "no state is saved yet"
-  local text = ("checkpoint: step %d: %s; %s"):format(state.run_step, why, kept)
-  if keeper.failures >= FAILURES_MAX then error(text .. "; free space and resume", 0) end
-  warn(text .. "; training goes on")
-  return false
+  return checkpoint.failed(keeper, state.run_step, why, warn)
 end
 
 local function load_one(entry, run_dir)

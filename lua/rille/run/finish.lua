@@ -54,7 +54,8 @@ function finish.run(run)
   local out = scored(run)
   out.weights_crc = ("%08x"):format((core.crc32_file(path)))
   files.write(run.dir .. "/metrics.json", json.encode(Log.plain(out)) .. "\n")
-  run.log:sync()
+  ok, why = run.log:sync()
+  if not ok then error(why .. "; free space and resume", 0) end
   write_report(run)
   run.progress:say(("done: %s%s"):format(run.dir, next(out.metrics) and ", " .. evaluate.text(out) or ""))
   if run.log.warnings > 0 then

@@ -64,6 +64,10 @@ end
 ---@return { bytes: integer, chain: integer }
 function Journal:place() return { bytes = self.log.bytes, chain = self.chain } end
 
+---Put everything so far on the disk.
+---@return boolean ok, string? why
+function Journal:sync() return self.log:sync() end
+
 function Journal:close() self.log:close() end
 
 return Journal

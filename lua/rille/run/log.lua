@@ -1,10 +1,12 @@
 -- log.jsonl: one record per line, appended. Numbers that are not finite are written as text, since JSON has
--- none.
+-- none. Where the disk is full, records wait in memory until it is not.
 local core = require "rille.core"
 local json = require "rille.util.json"
 
 local Log = {}
 Log.__index = Log
+
+local ROOM = 8192 -- bytes that wait for each other
 
 -- JSON has lists and names but no mixture: of { "Adam", lr = 1 } the first place is called name.
 local function key_of(k, is_mixed)
@@ -41,16 +43,31 @@ function Log.open(path, bytes)
   end
   local file, why = io.open(path, "ab")
   if not file then error(("log: %s; choose another folder with --out"):format(why), 0) end
-  local self = setmetatable({ path = path, file = file, warned = {}, warnings = 0 }, Log)
+  file:setvbuf "no" -- what the disk does not take stays ours
+  local self = setmetatable({ path = path, file = file, warned = {}, warnings = 0, waiting = {}, room = 0 },
+    Log)
   self.bytes = file:seek "end"
+  self.written = self.bytes
   return self
+end
+
+-- Writes what waits, as far as the disk takes it.
+local function flush(self)
+  local text = table.concat(self.waiting)
+  if text == "" then return true end
+  local ok, why = self.file:write(text)
+  local now = self.file:seek "end"
+  text = text:sub(now - self.written + 1)
+  self.waiting, self.room, self.written = { text ~= "" and text or nil }, #text, now
+  return ok ~= nil and text == "", why
 end
 
 ---@param record table flat or nested, of plain values
 function Log:put(record)
   local line = json.encode(plain(record)) .. "\n"
-  self.file:write(line)
-  self.bytes = self.bytes + #line
+  self.waiting[#self.waiting + 1] = line
+  self.room, self.bytes = self.room + #line, self.bytes + #line
+  if self.room >= ROOM then flush(self) end
 end
 
 ---A warning: once on the terminal, always in the log.
@@ -63,13 +80,17 @@ function Log:warn(text, step)
   self:put { kind = "warning", text = text, step = step }
 end
 
----Everything written so far is on the disk.
+---Put everything so far on the disk.
+---@return boolean ok, string? why false: what is missing waits for the next time
 function Log:sync()
-  local ok, why = self.file:flush()
+  local ok, why = flush(self)
   if ok then ok, why = core.sync_file(self.path) end
-  if not ok then error(("log: %s"):format(why), 0) end
+  return ok == true, not ok and ("log: %s"):format(why) or nil
 end
 
-function Log:close() self.file:close() end
+function Log:close()
+  flush(self)
+  self.file:close()
+end
 
 return Log

@@ -20,8 +20,8 @@ local SAVE_EVERY_S = 60
 
 ---A request to leave, raised through the loop; the program turns it into exit code 130.
 local function leave(run, why)
-  error({ interrupted = true, text = ("%s; saved at step %d, go on with --resume %s"):format(why,
-    run.position.run_step, run.dir) }, 0)
+  error({ interrupted = true, text = ("%s; saved at step %s, go on with --resume %s"):format(why,
+    run.keeper.saved_step or "none", run.dir) }, 0)
 end
 
 -- ---- saving
@@ -31,20 +31,31 @@ local function state_to_save(run, optimisers)
   for k, v in pairs(run.state or {}) do
     if k ~= "options" then state[k] = v end
   end
-  run.log:sync()
   return { run_step = p.run_step, position = p, state = state, gate_states = run.gate_states,
     random = core.random_state(),
     log_bytes = run.log.bytes, journal = run.journal:place(), best = p.best, classes = run.feed.classes,
     optimisers = optimisers, seconds = run.seconds }
 end
 
+-- What a state speaks of is on the disk before it: log, journal, the best weights.
+local function put_before(run)
+  local ok, why = run.log:sync()
+  if ok then ok, why = run.journal:sync() end
+  if ok then ok, why = validate.put_best(run) end
+  return ok, why
+end
+
 local function save(run, is_inside, is_end)
   run.seconds = run.seconds + (core.clock() - run.clock)
   run.clock = core.clock()
-  local tensors, optimisers = checkpoint.gather(run, is_inside)
-  checkpoint.save(run.keeper, tensors, state_to_save(run, optimisers), function(text)
-    run.log:warn(text, run.position.run_step)
-  end, is_end)
+  local function warn(text) run.log:warn(text, run.position.run_step) end
+  local ok, why = put_before(run)
+  if ok then
+    local tensors, optimisers = checkpoint.gather(run, is_inside)
+    checkpoint.save(run.keeper, tensors, state_to_save(run, optimisers), warn, is_end)
+  else
+    checkpoint.failed(run.keeper, run.position.run_step, why, warn)
+  end
   run.saved_at = core.clock()
 end
 
@@ -175,8 +186,9 @@ end
 local function take_best(run)
   local best = run.position.best
   if not best then return average.settle(run) end
-  local tensors = checkpoint.read_weights(checkpoint.folder(run.dir) .. "/" .. best.file)
-  checkpoint.put_weights(run.models, tensors)
+  local unsaved = run.unsaved_best
+  checkpoint.put_weights(run.models, unsaved and unsaved.tensors
+    or checkpoint.read_weights(checkpoint.folder(run.dir) .. "/" .. best.file))
 end
 
 local function end_stage(run, reason)

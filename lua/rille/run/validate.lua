@@ -4,6 +4,7 @@ local average = require "rille.run.average"
 local build = require "rille.run.build"
 local checkpoint = require "rille.run.checkpoint"
 local core = require "rille.core"
+local files = require "rille.util.files"
 local kinds = require "rille.run.kinds"
 local scores = require "rille.run.scores"
 local step = require "rille.run.step"
@@ -51,12 +52,29 @@ local function is_better(key, value, best)
   return value < best
 end
 
-local function save_best(run, value)
-  local p = run.position
+---Write the best weights that are not on the disk yet.
+---@param run table
+---@return boolean ok, string? why
+function validate.put_best(run)
+  local best = run.unsaved_best
+  if not best then return true end
+  local ok, why = core.io.save_safetensors(best.path, best.tensors)
+  if ok then run.unsaved_best = nil end
+  return ok == true, why
+end
+
+-- The weights of this epoch are the best so far: they are kept in memory until the disk takes them.
+local function keep_best(run, value)
+  local p, tensors = run.position, {}
   local file = ("best-%d-%d.safetensors"):format(p.stage, p.epoch)
-  require "rille.util.files".make_folder(checkpoint.folder(run.dir))
-  local saved, why = checkpoint.save_weights(checkpoint.folder(run.dir) .. "/" .. file, run.models)
-  if not saved then error(("checkpoint: %s; free space and resume"):format(why), 0) end
+  for name, t in pairs(checkpoint.weights(run.models)) do tensors[name] = t end
+  run.unsaved_best = { path = checkpoint.folder(run.dir) .. "/" .. file, tensors = tensors }
+  files.make_folder(checkpoint.folder(run.dir))
+  local ok, why = validate.put_best(run)
+  if not ok then
+    for name, t in pairs(tensors) do tensors[name] = t:detach():clone() end
+    run.log:warn(("checkpoint: %s; the best weights wait in memory"):format(why), p.run_step)
+  end
   p.best = { metric = value, epoch = p.epoch, file = file,
     seconds = run.seconds + core.clock() - run.clock }
   run.state.best, run.state.since_best = value, 0
@@ -82,7 +100,7 @@ function validate.epoch(run)
     local val, best = measured(run), run.position.best
     local key = run.stage.select:match("^val (.*)$")
     if key and is_better(key, val[key], best and best.metric) then
-      save_best(run, val[key])
+      keep_best(run, val[key])
       return true, val
     end
     run.state.since_best = run.state.since_best + 1

@@ -1,4 +1,5 @@
--- A recipe for the specs of numbers that go wrong: RILLE_TEST_FAULT="KIND STEP" plants one in that step.
+-- A recipe for the specs of what goes wrong: RILLE_TEST_FAULT="KIND STEP" plants a number that is not finite
+-- in that step; RILLE_TEST_LIMIT="BYTES FROM TO" makes files end at so many bytes from step FROM until TO.
 local rl = require "rille"
 local nn = rl.nn
 
@@ -38,7 +39,14 @@ R.losses = {
   small = function(y) return y.other:square():mean() end,
 }
 
+local bytes, from, to = (os.getenv "RILLE_TEST_LIMIT" or ""):match "^(%d+) (%d+) (%d+)$"
+local function limit(n)
+  local most = n == tonumber(from) and bytes or n == tonumber(to) and "unlimited"
+  if most then os.execute(("prlimit --pid $PPID --fsize=%s:unlimited"):format(most)) end
+end
+
 local function rate(n)
+  if step ~= n then limit(n) end
   step = n
   return 1e-2
 end
