@@ -100,7 +100,7 @@ for _, error in ipairs { "EIO", "ENOSPC", "EINTR" } do inject(calls, "error=" ..
 local injected = done
 kill_at_random()
 runs.clean()
-print(("%d system calls of a save, killed or failed %d times (%d processes ended); %d runs killed twice at random: "
+print(("%d system calls of a save, killed or failed %d times (%d processes ended); %d runs killed at random: "
   .. "%d faults"):format(#calls, injected, ended, done - injected, #faults))
 for _, text in ipairs(faults) do print(text) end
 os.exit(#faults == 0 and 0 or 1)

@@ -30,11 +30,14 @@ describe("the prompt in a run", function()
 
   it("shows live things and changes nothing by looking", function()
     local said, answer = with_prompt("look", { "y.class.shape", "batch.file[1]", "losses.ce > 0",
-      "rl.randn({ 2 }).shape",
-      "params['gaze.bias'].shape", "run.step", "models.class", "nothing.at.all", "y.gone" })
+      "rl.randn({ 2 }).shape", "params['gaze.bias'].shape", "run:gradients()['class.weight'].shape",
+      "run:gradients('ce')['class.bias']:sum():abs():item() < 1e-6", "run:gradients 'kl'", "run.step",
+      "models.class", "nothing.at.all", "y.gone" })
     assert.are.equal("continue", answer)
     assert.is_truthy(said:find("{ 4, 3 }\nimages/", 1, true), said)
-    assert.is_truthy(said:find("true\n{ 2 }\n{ 1 }\n2\n", 1, true), said)
+    -- the gradient of the last bias is softmax minus labels: it sums to 0
+    assert.is_truthy(said:find("true\n{ 2 }\n{ 1 }\n{ 3, 2 }\ntrue\n", 1, true), said)
+    assert.is_truthy(said:find('error: there is no "kl", did you mean "ce"?\n2\n', 1, true), said)
     assert.is_truthy(said:find("error: attempt to index a nil value", 1, true), said)
     assert.is_truthy(said:find('there is no output "gone"', 1, true), said)
     assert.are.equal(plain, runs.weights "look")

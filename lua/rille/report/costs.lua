@@ -18,7 +18,7 @@ local function of_stage(stage)
   local seconds, to_best = number(e.seconds), number(e.seconds_to_best)
   return { name = stage.name, at_once = number(e.parameters_at_once) or number(e.parameters_trained),
     trained = number(e.parameters_trained), in_all = number(e.parameters_in_all),
-    frozen = e.parameters_frozen, steps = stage.n, epochs = last and number(last.epoch), best = best,
+    steps = stage.n, epochs = last and number(last.epoch), best = best,
     seconds = seconds, to_best = to_best, peak = number(e.peak_mib),
     reason = e.ended and (e.reason or "done") or "not ended" }
 end
@@ -45,10 +45,8 @@ end
 
 local function row(c, plan)
   return { c.name, plan.trains and format.value(plan.trains) or "", format.count(c.at_once),
-    format.count(c.trained), format.count(c.frozen), format.count(c.steps), format.count(c.epochs),
-    format.count(c.best), format.seconds(c.to_best), format.seconds(c.seconds),
-    format.seconds(c.epochs and c.seconds and c.seconds / c.epochs), format.mib(c.peak),
-    html.cut(c.reason, 120) }
+    format.count(c.trained), format.count(c.steps), format.count(c.epochs), format.count(c.best),
+    format.seconds(c.to_best), format.seconds(c.seconds), format.mib(c.peak), html.cut(c.reason, 120) }
 end
 
 ---The table of a run's stages.
@@ -63,15 +61,15 @@ function costs.section(run)
   end
   for k, c in ipairs(list) do rows[k] = row(c, plans[c.name] or {}) end
   if #rows > 1 then
-    rows[#rows + 1] = { "in all", "", format.count(total.at_once), format.count(total.in_all), "", "", "",
-      format.count(total.epochs), format.seconds(total.seconds), format.seconds(total.spent), "",
+    rows[#rows + 1] = { "in all", "", format.count(total.at_once), format.count(total.in_all), "", "",
+      format.count(total.epochs), format.seconds(total.seconds), format.seconds(total.spent),
       format.mib(total.peak), "" }
   end
-  local head = { "Stage", "Trains", "At once", "Trained", "Frozen", "Steps", "Epochs", "Best epoch",
-    "Time to best", "Time", "Per epoch", "Peak memory", "Ended by" }
+  local head = { "Stage", "Trains", "At once", "Trained", "Steps", "Epochs", "Best epoch", "Time to best",
+    "Time", "Peak memory", "Ended by" }
   return "<h3>What each stage trained, and what it cost</h3>"
-    .. html.table(head, rows, { left = { [2] = true, [13] = true } })
-    .. html.p("At once, trained and frozen are numbers of parameters. In all: the most at once; all that any "
+    .. html.table(head, rows, { left = { [2] = true, [11] = true } })
+    .. html.p("At once and trained are numbers of parameters. In all: the most at once; all that any "
       .. "stage trained; epochs and time to the best weights of the last stage, with the stages before it.",
       "note")
 end

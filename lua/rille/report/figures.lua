@@ -9,7 +9,7 @@ local NAMES = {
   auc_findings = "AUC, over findings", ap_findings = "AP, over findings", ap = "AP",
   hs = "HS", kl = "KL", kl_map = "KL", nss = "NSS", auc_judd = "AUC-Judd", sauc = "sAUC",
   ig = "information gain (bits)", f1 = "F1", precision = "precision", recall = "recall",
-  psnr = "PSNR (dB)", ssim = "SSIM", dice = "Dice", iou = "Jaccard", mean_iou = "mIoU",
+  psnr = "PSNR (dB)", ssim = "SSIM", dice = "Dice", iou = "Jaccard", mean_iou = "mean IoU",
   mask_precision = "precision of masks", hd95 = "HD95 (pixels)", mse = "MSE", mae = "MAE", loss = "loss",
   psnr_inside = "PSNR inside the mask (dB)", psnr_outside = "PSNR outside the mask (dB)",
   ssim_inside = "SSIM inside the mask", ssim_outside = "SSIM outside the mask",
@@ -42,6 +42,11 @@ function figures.name(key) return NAMES[key] or (key:gsub("_", " ")) end
 ---@param key string
 ---@return boolean
 function figures.is_less_better(key) return LESS_IS_BETTER[key] == true end
+
+---Whether a metric is one of those that stand first; the others have no charts of their own.
+---@param key string
+---@return boolean
+function figures.is_main(key) return RANK[key] ~= nil end
 
 ---Put metric keys into the order of headlines, in place.
 ---@param keys string[]

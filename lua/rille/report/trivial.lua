@@ -84,7 +84,9 @@ function trivial.section(run)
   local below = differences(run)
   if #answers == 0 then return below ~= "" and below or nil end
   local charts = {}
-  for _, key in ipairs(columns) do charts[#charts + 1] = chart(key, answers, values, ours) end
+  for _, key in ipairs(columns) do
+    if figures.is_main(key) then charts[#charts + 1] = chart(key, answers, values, ours) end
+  end
   return comparison(answers, values, columns, ours) .. html.grid(charts) .. below
 end
 

@@ -5,11 +5,14 @@ local build = require "rille.run.build"
 local core = require "rille.core"
 local edit = require "rille.run.edit"
 local outputs = require "rille.run.outputs"
+local parts = require "rille.run.parts"
+local paths = require "rille.run.paths"
 local reload = require "rille.run.reload"
 local repl = require "rille.repl"
 local replay = require "rille.run.replay"
 local step = require "rille.run.step"
 local telemetry = require "rille.gating.telemetry"
+local turn = require "rille.run.turn"
 
 local prompt = {}
 
@@ -32,6 +35,39 @@ local function outputs_of(run)
   end, __tostring = function() return "outputs: " .. table.concat(outputs.names(y), ", ") end })
 end
 
+-- The turn whose losses are asked for: that which has the loss, or the first.
+local function part_of(run, name)
+  for _, p in ipairs(run.parts) do
+    for _, other in ipairs(p.loss_names) do
+      if name == nil or other == name then return p end
+    end
+  end
+  error(paths.missing(tostring(name), parts.all_losses(run)), 0)
+end
+
+-- Gradients of a loss, or of the weighted sum of a turn's losses, on the last batch, by parameter.
+local function gradients_of(run, name)
+  if not run.batch then error("there is no batch yet; take a step", 0) end
+  local part, kept = part_of(run, name), step.keep(run)
+  local was = core.grad_enable(true)
+  local ok, grads = pcall(function()
+    local y, weights = step.outputs(run, run.batch), turn.weights(part.turn, run.state.step + 1, run.state)
+    local sum
+    for _, loss in ipairs(name and { name } or part.loss_names) do
+      local t = run.recipe.table.losses[loss](y, run.batch, run.models, run.options)
+      t = t * (name and 1 or weights[loss])
+      sum = sum and sum + t or t
+    end
+    return core.grads({ sum }, part.params)[1]
+  end)
+  core.grad_enable(was)
+  step.restore(kept)
+  if not ok then error(grads, 0) end
+  local out = {}
+  for k, path in ipairs(part.param_paths) do out[path] = grads[k] end
+  return out
+end
+
 -- What `run` is at the prompt.
 local function handle(run, exit)
   local self = { stage = run.stage.name, step = run.position.run_step, epoch = run.position.epoch,
@@ -42,11 +78,12 @@ local function handle(run, exit)
     self.stages = run.stages
   end
   function self.conflicts() return telemetry.conflicts(run.gate_state) end
+  function self.gradients(_, name) return gradients_of(run, name) end
   function self.continue() exit.over = "continue" end
   function self.stop() exit.over = "stop" end
   return setmetatable(self, { __tostring = function()
     local at = ('stage "%s", epoch %d, step %d'):format(self.stage, self.epoch, self.step)
-    return at .. "; run:set(path, value), run:conflicts(), run:continue(), run:stop()"
+    return at .. "; run:set(path, value), run:gradients(loss), run:conflicts(), run:continue(), run:stop()"
   end })
 end
 
