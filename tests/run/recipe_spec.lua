@@ -118,6 +118,18 @@ describe("a recipe", function()
     assert.error_matches(function() runs.new("optimiser", { set = { "stages.gaze.optimiser=Adan" } }) end,
       'did you mean "Adam"')
   end)
+  it("is asked for the outputs that it watches and scores, before the first step", function()
+    local text = files.read(runs.RECIPE)
+    local function begun(name, from, to)
+      local file = files.write(runs.root() .. "/" .. name .. ".lua", (text:gsub(from, to)))
+      return runs.new(name, { recipe = file })
+    end
+    assert.error_matches(function() begun("watched", 'watch = { classify = "class" }',
+      'watch = { classify = "clas" }') end,
+      'stages.class.watch.classify: forward gives no such output: there is no "clas", did you mean "class"')
+    assert.error_matches(function() begun("scored", 'saliency = "gaze" }', 'saliency = "gase" }') end,
+      'report.saliency: forward gives no such output: there is no "gase", did you mean "gaze"')
+  end)
   it("does not begin in a folder that holds a run", function()
     runs.train_until(runs.new "twice", 1)
     assert.error_matches(function() runs.new "twice" end, "holds a run already; go on with --resume")

@@ -27,7 +27,7 @@ end
 
 -- A text as people should see it: no traceback, no place in our own files.
 local function message_of(why)
-  return (tostring(why):gsub("^[^\n]-/lua/rille/[^\n:]*:%d+: ", ""))
+  return (tostring(why):gsub("%f[^%s%z][^%s]*/lua/rille/[^\n:]*:%d+: ", ""))
 end
 
 local function run_command(command, list)

@@ -68,7 +68,9 @@ function command.run(o)
   if not next(report) then
     error("predict: the recipe's report names no output", 0)
   end
-  if files.kind(o[2]) ~= "directory" then error(('predict: "%s" is no folder'):format(o[2]), 0) end
+  if files.kind(o[2]) ~= "directory" then
+    error(('predict: "%s" is no folder; name one with PNG or JPEG files'):format(o[2]), 0)
+  end
   local out = o.out or o[2]:gsub("(.)/+$", "%1") .. "-predicted"
   files.make_folder(out)
   local made = folders(out, report)

@@ -78,7 +78,8 @@ function read.run(dir)
   local has_log = io.open(dir .. "/log.jsonl", "rb")
   if has_log then has_log:close() end
   if not (run.info or run.metrics or has_log) then
-    error("report: " .. dir .. " is no run folder; it has neither run.json, log.jsonl nor metrics.json", 3)
+    local text = 'report: "%s" is no run folder, it has neither run.json, log.jsonl nor metrics.json; '
+    error((text .. "name a run's folder"):format(dir), 3)
   end
   run.info, run.metrics = run.info or {}, run.metrics or {}
   run.pictures = read_json(run, "pictures/index.json") or {}

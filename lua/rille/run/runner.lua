@@ -95,11 +95,10 @@ end
 local function fail(run, why)
   local text = type(why) == "table" and why.text or why
   if type(text) ~= "string" then error(why, 0) end
-  if not run.has_moved then save(run, true) end
-  local kept = run.keeper.saved_step
+  if not run.has_moved and run.position.run_step > 0 then save(run, true) end
   local form = "; the state of step %d is kept, look at it with: rille repl %s"
-  local cure = kept and form:format(kept, run.dir)
-  error(text .. (cure or ""), 0)
+  local kept = run.keeper.saved_step
+  error(text .. (kept and form:format(kept, run.dir) or ""), 0)
 end
 
 local function train_step(run, batches)

@@ -127,6 +127,7 @@ function start.new(recipe, o)
   run.lock = lock(run.dir)
   build_run(run)
   local findings = look.over(run.feed)
+  look.outputs(run)
   write_info(run, o)
   run.log = Log.open(run.dir .. "/log.jsonl")
   for _, text in ipairs(findings) do run.log:warn(text) end
@@ -144,7 +145,9 @@ end
 ---@return table
 function start.read_info(dir)
   local text = files.read(dir .. "/run.json")
-  if not text then error(('run: "%s" holds no run: there is no run.json in it'):format(dir), 0) end
+  if not text then
+    error(('run: "%s" holds no run, there is no run.json in it; name a run\'s folder'):format(dir), 0)
+  end
   local ok, info = pcall(json.decode, text)
   if not ok or type(info) ~= "table" or not info.recipe_text then
     error(('run: "%s/run.json" is damaged; begin the run anew'):format(dir), 0)

@@ -148,6 +148,7 @@ function trial.check(recipe, o)
   local others = run.feed.counts.unlabelled
   if others then o.out(("  others %d images of train whose labels are not used"):format(others)) end
   for _, text in ipairs(look.over(run.feed)) do o.out("warning: " .. text) end
+  look.outputs(run)
   for _, name in ipairs(build.sorted_names(run.models)) do
     o.out(("  model  %s: %d numbers"):format(name, run.models[name]:count()))
   end
