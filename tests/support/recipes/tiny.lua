@@ -26,7 +26,8 @@ local function send()
 end
 
 function R.forward(m, batch)
-  local place = batch.split == "train" and not batch.cursor and "cache" or batch.split
+  local is_many = batch.image.shape[1] > 1 -- one image is looked at before the run begins
+  local place = batch.split == "train" and not batch.cursor and is_many and "cache" or batch.split
   if signals and place == at then send() end
   return {
     features = function() return m.encoder(batch.image) end,
