@@ -79,8 +79,8 @@ R.losses = {
 -- Findings of ChestX-ray14 that fill much of the image, and those that do not.
 local GROUPS = {
   large = { "Cardiomegaly", "Effusion", "Infiltration", "Consolidation", "Edema", "Emphysema", "Atelectasis",
-    "Pneumothorax", "Fibrosis" },
-  small = { "Nodule", "Mass", "Pneumonia", "Hernia", "Pleural_Thickening" },
+    "Pneumothorax", "Pneumonia", "Fibrosis" },
+  small = { "Nodule", "Mass", "Hernia", "Pleural_Thickening" },
 }
 
 function R.report(o)

@@ -86,6 +86,11 @@ describe("recipes of MLVICX", function()
       assert.equal(6, probe.feed.counts.train)
     end
   end)
+  it("transfer the encoder to masks", function()
+    local run, result = step_of("mlvicx_probe", { "mode=segment", "batch=2" })
+    assert.is_true(result.values.dice_ce > 0 and result.values.dice_ce < 3)
+    assert.same({ "Adam", 1e-4 }, { run.stage.optimiser[1], result.lr })
+  end)
   it("probe several labels per image, and tell what counts in the means", function()
     local dir, rows = runs.root() .. "/findings", { "file,split,group,findings" }
     assert(os.execute(("mkdir -p %q"):format(dir)))
