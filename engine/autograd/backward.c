@@ -95,6 +95,10 @@ static rl_status open_cots(walk *w, rl_node *n) {
   return RL_OK;
 }
 
+static void drop_cots(rl_node *n, int k) {
+  for (int o = 0; o < n->nout; o++) rl_tensor_drop(&n->cot[k * n->nout + o]);
+}
+
 static void close_cots(walk *w, rl_node *n) {
   if (n->cot == NULL) return;
   int count = w->ask->nloss * n->nout;
@@ -314,22 +318,111 @@ static bool arrived(const rl_node *n, int k) {
   return false;
 }
 
-static rl_status run_node(walk *w, rl_node *n) {
+/* Losses from..to-1. */
+static rl_status run_node(walk *w, rl_node *n, int from, int to) {
   const rl_walk *ask = w->ask;
-  for (int k = 0; k < ask->nloss && n->hooks != 0; k++)
+  for (int k = from; k < to && n->hooks != 0; k++)
     if (n->cot[k * n->nout] != NULL) RL_TRY(rl_host_get()->hook(n->hooks, &n->cot[k * n->nout]));
   for (int j = 0; j < ask->nx && n->captured; j++)
-    for (int k = 0; k < ask->nloss && ask->x[j]->node == n; k++)
+    for (int k = from; k < to && ask->x[j]->node == n; k++)
       ask->out[k * ask->nx + j] = rl_tensor_retain(n->cot[k * n->nout + ask->x[j]->slot]);
   bool further = false;
   for (int e = 0; e < n->nin; e++) further = further || leads(w, &n->edge[e]);
   if (!further) return RL_OK;
   RL_TRY(check_saved(n));
   int ks[64], m = 0;
-  for (int k = 0; k < ask->nloss; k++)
+  for (int k = from; k < to; k++)
     if (arrived(n, k)) ks[m++] = k;
-  if (n->op->batched) return run_some(w, n, ks, m);
+  if (n->op->batched && m > 0) return run_some(w, n, ks, m);
   for (int j = 0; j < m; j++) RL_TRY(run_some(w, n, &ks[j], 1));
+  return RL_OK;
+}
+
+/* ---- the plan of a walk that is told of complete leaves: as many nodes as are walked with all losses together,
+** where large parameters have small maps; below, where large maps have small parameters, one loss after another
+** (the gradients of those parameters wait for the last). Sizes are those of outputs and parameters alone. */
+
+typedef struct plan {
+  double *together; /* at node i: what waits and what its parameters take, with all losses */
+  double *waits;    /* behind node i, with all losses */
+  double *single;   /* at node i, one loss alone */
+  double *stays;    /* parameters of node i that wait for the last loss */
+} plan;
+
+static int bits(uint64_t v) {
+  int n = 0;
+  for (; v != 0; v &= v - 1) n++;
+  return n;
+}
+
+static double output_bytes(const rl_node *n) {
+  double sum = 0;
+  for (int o = 0; o < n->nout; o++)
+    sum += (double)rl_count(&n->out[o]) * (double)rl_dtype_size(n->out[o].dtype);
+  return sum;
+}
+
+static void look_at(walk *w, rl_node *n, double *live, double *alone, double *params) {
+  *params = 0;
+  for (int e = 0; e < n->nin; e++) {
+    const rl_edge *edge = &n->edge[e];
+    if (!leads(w, edge)) continue;
+    if (edge->node == NULL) {
+      *params += (double)rl_count(edge->leaf) * (double)rl_dtype_size(edge->leaf->dtype);
+      continue;
+    }
+    double bytes = output_bytes(edge->node);
+    *live += bytes * bits(n->rows & ~edge->node->rows);
+    *alone += edge->node->rows == 0 ? bytes : 0;
+    edge->node->rows |= n->rows;
+  }
+}
+
+static void fill_plan(walk *w, plan *p) {
+  double live = 0, alone = 0, params;
+  for (size_t i = 0; i < w->count; i++) w->node[i]->rows = 0;
+  for (int k = 0; k < w->ask->nloss; k++)
+    if (w->ask->loss[k]->node != NULL) w->ask->loss[k]->node->rows |= (uint64_t)1 << k;
+  for (size_t i = 0; i < w->count; i++) {
+    rl_node *n = w->node[i];
+    int K = bits(n->rows);
+    look_at(w, n, &live, &alone, &params);
+    p->together[i] = live + params * K;
+    p->single[i] = alone;
+    p->stays[i] = w->ask->keeps ? 0 : params * K;
+    live -= output_bytes(n) * K;
+    alone -= K > 0 ? output_bytes(n) : 0;
+    p->waits[i] = live;
+  }
+}
+
+/* The number of nodes walked together. */
+static size_t best_cut(const plan *p, size_t n) {
+  double below = 0, stays = 0, above = 0, best = 0;
+  size_t cut = n;
+  for (size_t i = 0; i < n; i++) above = p->together[i] > above ? p->together[i] : above;
+  best = above * 0.95; /* for less it is not worth it */
+  for (size_t i = n; i-- > 0;) {
+    below = p->single[i] > below ? p->single[i] : below;
+    stays += p->stays[i];
+    double top = 0, cost = below + stays + (i > 0 ? p->waits[i - 1] : 0);
+    for (size_t j = 0; j < i && cost < best; j++) top = p->together[j] > top ? p->together[j] : top;
+    if (cost < best && top < best) best = cost > top ? cost : top, cut = i;
+  }
+  return cut;
+}
+
+static rl_status choose_cut(walk *w, size_t *cut) {
+  void *block = NULL;
+  *cut = w->count;
+  if (w->ask->complete == NULL || w->ask->nloss == 1) return RL_OK;
+  size_t bytes = (4 * w->count + 1) * sizeof(double);
+  RL_TRY(rl_mem_alloc(&block, bytes));
+  plan p = {.together = block};
+  p.waits = p.together + w->count, p.single = p.waits + w->count, p.stays = p.single + w->count;
+  fill_plan(w, &p);
+  *cut = best_cut(&p, w->count);
+  rl_mem_free(block, bytes);
   return RL_OK;
 }
 
@@ -408,6 +501,25 @@ static rl_status fill_missing(const rl_walk *ask) {
   return RL_OK;
 }
 
+/* Nodes first..last-1 with losses from..to-1; behind the last loss a node is done with. */
+static rl_status walk_nodes(walk *w, size_t first, size_t last, int from, int to) {
+  bool is_over = to == w->ask->nloss;
+  rl_status s = RL_OK;
+  for (size_t i = first; i < last && s == RL_OK; i++) {
+    rl_node *n = w->node[i];
+    bool comes = n->cot != NULL;
+    if (comes) {
+      rl_path_set(n->path);
+      s = run_node(w, n, from, to);
+      for (int k = from; k < to && !is_over; k++) drop_cots(n, k);
+      if (is_over) close_cots(w, n);
+    }
+    if (s == RL_OK && is_over) s = tell_complete(w, n);
+    if (comes && is_over && !w->ask->retain) rl_node_spend(n);
+  }
+  return s;
+}
+
 static rl_status run(walk *w) {
   const rl_walk *ask = w->ask;
   for (int k = 0; k < ask->nloss; k++)
@@ -420,18 +532,11 @@ static rl_status run(walk *w) {
   RL_TRY(count_uses(w));
   for (int k = 0; k < ask->nloss; k++) RL_TRY(seed_one(w, k));
   const char *path = rl_path_get();
-  rl_status s = RL_OK;
-  for (size_t i = 0; i < w->count && s == RL_OK; i++) {
-    rl_node *n = w->node[i];
-    bool comes = n->cot != NULL;
-    if (comes) {
-      rl_path_set(n->path);
-      s = run_node(w, n);
-      close_cots(w, n);
-    }
-    if (s == RL_OK) s = tell_complete(w, n);
-    if (comes && !ask->retain) rl_node_spend(n);
-  }
+  size_t cut;
+  RL_TRY(choose_cut(w, &cut));
+  rl_status s = walk_nodes(w, 0, cut, 0, ask->nloss);
+  for (int k = 0; k < ask->nloss && cut < w->count && s == RL_OK; k++)
+    s = walk_nodes(w, cut, w->count, k, k + 1);
   rl_path_set(path);
   return s == RL_OK && ask->complete == NULL ? fill_missing(ask) : s;
 }

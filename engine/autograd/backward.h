@@ -15,9 +15,11 @@ typedef struct rl_walk {
   rl_tensor **out;
   bool retain; /* keep what nodes saved, for a second walk */
   /* NULL, or told of each leaf x[j] once all its gradients have come (out[k * nx + j], NULL where loss k does
-  ** not reach it), before the walk goes on; it may drop them. out[] is then left as it is: without zeros. */
+  ** not reach it), before the walk goes on; it may drop them. out[] is then left as it is: without zeros. Such a
+  ** walk plans its memory: all losses go together down to some node, and from there one after another. */
   rl_status (*complete)(void *ctx, int j);
   void *ctx;
+  bool keeps; /* complete() drops nothing that several losses reach: for the plan */
 } rl_walk;
 
 /* One reverse walk carrying up to nloss cotangents per node. On failure out[] is empty. */

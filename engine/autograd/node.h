@@ -36,6 +36,7 @@ typedef struct rl_node {
   bool wanted;     /* it leads to something that wants a gradient */
   bool captured;   /* one of its outputs is itself wanted */
   rl_tensor **cot; /* K * nout gradients that have arrived; NULL before the first */
+  uint64_t rows;   /* which losses will come, a bit each; only where a walk plans */
 } rl_node;
 
 /* Takes the memory for a call's node, before its forward writes anything. */

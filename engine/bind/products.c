@@ -79,7 +79,7 @@ static int grads_gram(lua_State *L) {
   products *p = lua_newuserdatauv(L, sizeof *p, 0);
   memset(p, 0, sizeof *p);
   p->keep = asks(L, 3, "keep");
-  p->walk = (rl_walk){.retain = asks(L, 3, "retain"), .complete = take, .ctx = p};
+  p->walk = (rl_walk){.retain = asks(L, 3, "retain"), .complete = take, .ctx = p, .keeps = p->keep};
   p->walk.loss = rl_check_list(L, 1, &p->walk.nloss, "grads_gram");
   p->walk.x = rl_check_list(L, 2, &p->walk.nx, "grads_gram");
   int K = p->walk.nloss, n = p->walk.nx;

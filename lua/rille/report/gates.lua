@@ -3,13 +3,14 @@
 
 local curves = require "rille.report.curves"
 local format = require "rille.report.format"
+local gate_maps = require "rille.report.gate_maps"
 local html = require "rille.report.html"
 local plot = require "rille.plot"
 local scale = require "rille.plot.scale"
 
 local gates = {}
 
-local MOST_ROWS, MOST_COLUMNS = 60, 120
+local MOST_ROWS = 60
 
 -- "layer10" after "layer9": numbers inside names are compared as numbers.
 local function natural(name)
@@ -77,51 +78,6 @@ function gates.rows(names, most)
   return rows, #rows < #names
 end
 
-local function mean_of(stage, row, key, lo, hi)
-  local sum, n = 0, 0
-  for _, name in ipairs(row.members) do
-    local v = stage.layers[name][key]:mean(lo, hi)
-    if v == v then sum, n = sum + v, n + 1 end
-  end
-  return n > 0 and sum / n or 0 / 0
-end
-
--- Columns are spans of 1, 2, 4, ... steps, as the averages in memory are, so that no column stays empty.
-local function table_of(stage, rows, key)
-  local first, last, width = stage.step[1], stage.step[stage.n], 1
-  while (last - first + 1) / width > MOST_COLUMNS do width = width * 2 end
-  local columns, values, any = math.ceil((last - first + 1) / width), {}, false
-  for r, row in ipairs(rows) do
-    values[r] = {}
-    for c = 1, columns do
-      local lo = first + (c - 1) * width
-      values[r][c] = mean_of(stage, row, key, lo, lo + width)
-      any = any or values[r][c] == values[r][c]
-    end
-  end
-  return any and values or nil, { first, first + columns * width }
-end
-
-local function heat_maps(run, stage, charts)
-  if not next(stage.layers) then return end
-  local rows, is_joined = gates.rows(gates.order(stage.layers, model_ranks(run)), MOST_ROWS)
-  local names = {}
-  for r, row in ipairs(rows) do names[r] = html.cut(row.name, 200) end
-  local note = is_joined and "Layers are averaged by the beginning of their paths." or nil
-  local cos, lim = table_of(stage, rows, "cos")
-  if cos then
-    charts[#charts + 1] = html.figure(plot.heat { values = cos, rows = names, xlim = lim,
-      xlabel = "step of the run", label = "cosine" }, note, "wide",
-      stage.name .. ": where the tasks agree (blue) and conflict (brown), layer by layer")
-  end
-  local open = table_of(stage, rows, "open")
-  if open then
-    charts[#charts + 1] = html.figure(plot.heat { values = open, rows = names, xlim = lim, diverging = false,
-      xlabel = "step of the run", label = "share open" }, note, "wide",
-      stage.name .. ": share of steps let through, layer by layer")
-  end
-end
-
 local function noisy_chart(stage, key, o)
   local y = stage.gate[key]
   if not y or not scale.range({ y }, o.ylog) then return nil end
@@ -139,6 +95,20 @@ local function share_chart(stage)
     title = stage.name .. ": share of steps let through", xlabel = "step of the run", ylabel = "share open",
     integer = true }
   return html.figure(chart, string.format("Running mean over %d steps.", window))
+end
+
+-- What a rule made of the losses' weights, where it weighs them.
+local function weights_chart(stage)
+  local series, names, lists = {}, {}, {}
+  for key in pairs(stage.gate) do names[#names + 1] = key:match "^weight_(.*)$" end
+  table.sort(names)
+  for k, name in ipairs(names) do
+    local y = stage.gate["weight_" .. name]
+    lists[k], series[k] = y, { x = stage.step, y = y, colour = k, name = name }
+  end
+  if #names == 0 or not scale.range(lists) then return nil end
+  return html.figure(plot.line { series = series, title = stage.name .. ": weights of the losses' gradients",
+    xlabel = "step of the run", ylabel = "weight", integer = true })
 end
 
 local function mean(list, take)
@@ -194,7 +164,11 @@ local function stage_section(run, stage)
   small[#small + 1] = share_chart(stage)
   small[#small + 1] = noisy_chart(stage, "ratio", { ylabel = "norm of auxiliary / norm of main, logarithmic",
     title = "size of the auxiliary gradient beside the main one", ylog = true })
-  heat_maps(run, stage, wide)
+  small[#small + 1] = weights_chart(stage)
+  if next(stage.layers) then
+    local rows, is_joined = gates.rows(gates.order(stage.layers, model_ranks(run)), MOST_ROWS)
+    gate_maps.add(stage, rows, is_joined, wide)
+  end
   local name = gate_of(run, stage)
   local title = stage.name .. (name ~= "" and ", gate " .. name or "")
   return "<h3>Stage " .. html.escape(title) .. "</h3>" .. html.p(sentence(stage)) .. html.grid(small) ..

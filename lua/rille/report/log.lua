@@ -17,7 +17,7 @@ local function is_table(v) return type(v) == "table" and v or {} end
 
 local function new_stage(name)
   return { name = name, n = 0, step = {}, epoch = {}, total = {}, lr = {}, losses = {}, weights = {},
-    gate = {}, gated = 0, telemetry = {}, epochs = {}, event = {}, layers = {} }
+    gate = {}, gated = 0, telemetry = {}, epochs = {}, event = {}, layers = {}, conflicts = {} }
 end
 
 local function stage_of(self, record)
@@ -52,22 +52,35 @@ local function share(open)
   return open
 end
 
+-- One layer of a gate's record: cosines of all pairs, what was let through, how often there was conflict.
+local function take_layer(stage, name, layer, step)
+  local spans, c = stage.layers[name] or {}, stage.conflicts[name] or { seen = 0, below = 0 }
+  stage.layers[name], stage.conflicts[name] = spans, c
+  local has_pairs = false
+  for key in pairs(layer) do has_pairs = has_pairs or key:match "^cos_" end
+  for key, v in pairs(layer) do
+    local is_cos = key:match "^cos"
+    if is_cos or key == "open" then
+      spans[key] = spans[key] or Spans.new()
+      spans[key]:add(step, number(share(v)))
+    end
+    if is_cos and (key ~= "cos" or not has_pairs) and math.type(v) then
+      c.seen, c.below = c.seen + 1, c.below + (v < 0 and 1 or 0)
+    end
+  end
+end
+
 local function take_gate(stage, i, gate, step)
   stage.gated = stage.gated + 1
   local main, aux = number(gate.norm_main), number(gate.norm_aux)
   put(stage.gate, "cos", i, gate.cos)
   put(stage.gate, "open", i, share(gate.open))
   put(stage.gate, "ratio", i, main > 0 and aux / main or nil)
+  for key, v in pairs(gate) do
+    if key:match "^weight_" then put(stage.gate, key, i, v) end
+  end
   for name, layer in pairs(is_table(gate.layers)) do
-    if type(layer) == "table" then
-      local spans = stage.layers[name]
-      if not spans then
-        spans = { cos = Spans.new(), open = Spans.new() }
-        stage.layers[name] = spans
-      end
-      spans.cos:add(step, number(layer.cos))
-      spans.open:add(step, number(share(layer.open)))
-    end
+    if type(layer) == "table" then take_layer(stage, name, layer, step) end
   end
 end
 

@@ -96,7 +96,7 @@ function workloads.gradprom(o)
   return { batch = { image = degraded, clean = clean, label = labels(n, 7) },
     recipe = one_stage(function()
       return { enhancer = rl.models.SRResNet {}, recogniser = recogniser() }
-    end, forward, losses, { gate = { "gradprom", main = "mse", lambda = 1e-4, layers = false } }) }
+    end, forward, losses, { gate = { "gradprom", main = "mse", lambda = 1e-4 } }) }
 end
 
 -- KLTV (arXiv:1908.03693): the discriminator's turn, then the segmentor's; as many images without labels as
