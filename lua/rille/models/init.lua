@@ -12,6 +12,7 @@ local files = {
   pretrained = "pretrained",
   ContextBottleneck = "context", ContextLevels = "context", LevelMerge = "level_merge",
   Projector = "projector",
+  HardSharing = "sharing", CrossStitch = "sharing", MMoE = "sharing", MTAN = "sharing",
   MTUNet = "mt_unet", UNetEncoder = "mt_unet", UNetDecoder = "mt_unet",
 }
 
