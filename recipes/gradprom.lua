@@ -31,7 +31,6 @@ R.presets = {
     ends = { recognise = { steps = 10 }, warm_up = { steps = 10 }, together = { steps = 10 } } },
 }
 R.data = { augment = { flip = 0.5, rotate = 10, crop = 0.5 }, phantom = { train = 300, val = 60, test = 90 } }
-
 local TASKS = { classify = { "classify" }, segment = { "segment" }, both = { "classify", "segment" } }
 local UPSCALE = { noise = 1, hard = 1, half = 2, quarter = 4 }
 local CHAINS = { -- of degradations
