@@ -37,7 +37,8 @@ function repl.compile(text, env)
 end
 
 local function say_error(out, message)
-  local text = tostring(message):gsub("^prompt:1: ", ""):gsub("^prompt:", "line "):match("^[^\n]*")
+  local text = tostring(message):gsub("%f[^%s%z][^%s]*/lua/[^\n:]*rille/[^\n:]*:%d+: ", "")
+  text = text:gsub("^prompt:1: ", ""):gsub("^prompt:", "line "):match("^[^\n]*")
   if text:find("interrupted", 1, true) then text = "interrupted" end
   out("error: " .. text)
 end

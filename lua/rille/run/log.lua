@@ -75,7 +75,10 @@ end
 ---@param step? integer
 function Log:warn(text, step)
   self.warnings = self.warnings + 1
-  if not self.warned[text] then io.stderr:write("rille: warning: ", text, "\n") end
+  if not self.warned[text] then
+    if self.clear then self.clear() end -- the line that a terminal shows
+    io.stderr:write("rille: warning: ", text, "\n")
+  end
   self.warned[text] = true
   self:put { kind = "warning", text = text, step = step }
 end

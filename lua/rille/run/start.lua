@@ -130,6 +130,7 @@ function start.new(recipe, o)
   look.outputs(run)
   write_info(run, o)
   run.log = Log.open(run.dir .. "/log.jsonl")
+  run.log.clear = function() run.progress:clear() end
   for _, text in ipairs(findings) do run.log:warn(text) end
   run.journal = Journal.open(run.dir .. "/journal.jsonl")
   run.keeper = { dir = run.dir, failures = 0, number = 0 }
@@ -237,6 +238,7 @@ function start.resume(dir, o)
   run.keeper = { dir = dir, failures = 0, number = newest, saved_step = state and state.run_step,
     best_now = state and state.best and state.best.file }
   run.log = Log.open(dir .. "/log.jsonl", state and state.log_bytes or 0)
+  run.log.clear = function() run.progress:clear() end
   local entries
   run.journal, entries = Journal.open(dir .. "/journal.jsonl",
     state and state.journal or { bytes = 0, chain = 0 })
