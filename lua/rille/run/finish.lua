@@ -34,6 +34,7 @@ local function scored(run)
   core.signals_clear()
   local ok, out = pcall(score, run)
   core.signals_restore()
+  core.signals_clear()
   if ok then return out end
   if out ~= requests.ASKED then error(out, 0) end
   error({ interrupted = true,

@@ -232,6 +232,7 @@ function runner.train(run)
   end)
   core.signals_mode { abandon_from = 0, speaks = false }
   core.signals_restore()
+  core.signals_clear()
   if not ok then error(why, 0) end
 end
 
