@@ -39,7 +39,7 @@ static size_t scratch_size(const plan *p) {
   int64_t depth = least(p->g->k, RL_GEMM_DEPTH), tile = p->k->tile_rows, vector = p->panel / 2;
   int64_t straight = RL_GEMM_DEPTH + 64 / (int64_t)p->size, rows = p->pack ? tile : p->rows;
   if (p->g->back != NULL) rows *= p->g->k / RL_GEMM_DEPTH + 1;
-  int64_t turned = (rows / tile + 3) * (tile + vector) + rows * (depth + 1);
+  int64_t turned = (rows / tile + 1) * ceil_to(tile, vector) * depth + rows + 2 * (tile + vector);
   int64_t a = p->g->ta ? turned : rows * straight, b = p->pack ? 0 : p->panel * depth;
   return (size_t)ceil_to((a + b) * (int64_t)p->size, 64);
 }

@@ -58,7 +58,14 @@ static rl_status one_epoch(const char *dir, int threads) {
   static float image[3 * 64], mask[3 * 64], saliency[3 * 64];
   int64_t label[3], row[3];
   uint8_t has[6], has_label[3];
-  rl_batch b = {image, mask, saliency, label, row, has, has + 3, has_label, NULL};
+  rl_batch b = {.image = image,
+                .mask = mask,
+                .saliency = saliency,
+                .label = label,
+                .row = row,
+                .has_mask = has,
+                .has_saliency = has + 3,
+                .has_label = has_label};
   rl_loader_options o = {.split = RL_SPLIT_TRAIN,
                          .batch = 3,
                          .height = 8,
