@@ -8,10 +8,11 @@ local BATCHES, SIDES, SIDE, BATCH = { 1, 2, 4, 8, 16, 32 }, { 64, 128, 256, 512 
 
 -- Seconds of a step, the best of five: other programs only add.
 local function seconds(batch, side, threads)
-  local p <close> = assert(io.popen(("%s bench %s --batch %d --size %d --threads %d --steps 5"):format(PROGRAM,
-    WORKLOAD, batch, side, threads)))
-  local line = p:read "l"
-  local t = assert(line and json.decode(line), "no line from " .. PROGRAM).best_s
+  local line = ("%s bench %s --batch %d --size %d --threads %d --steps 5"):format(PROGRAM, WORKLOAD, batch,
+    side, threads)
+  local p <close> = assert(io.popen(line))
+  local answer = p:read "l"
+  local t = assert(answer and json.decode(answer), "no line from " .. PROGRAM).best_s
   print(("%2d images of %3d px, %d threads: %.1f ms"):format(batch, side, threads, 1000 * t))
   return t
 end
