@@ -1,6 +1,5 @@
 -- Updates of three steps in a row against other programs: TorchJD, scipy's solvers, torch's autograd and
--- Adam, numpy
--- (tests/gating/reference.py makes the numbers).
+-- Adam, numpy (tests/gating/reference.py makes the numbers).
 local gates = require "support.gates"
 local json = require "rille.util.json"
 local rl = require "rille"

@@ -1,7 +1,6 @@
 -- Every system call of a save meets kill -9 and each error once, and whole runs are killed at random moments:
 -- each run then goes on, and ends with the weights file of one that never stopped. Takes minutes, needs
--- strace.
--- rille tests/run/kill_full.lua [random kills, default 50] [seed]
+-- strace. rille tests/run/kill_full.lua [random kills, default 50] [seed]
 local here = arg[0]:match "^(.*)/run/[^/]*$"
 package.path = here .. "/?.lua;" .. here .. "/../?.lua;" .. package.path
 _G.RILLE_ROOT = here .. "/.."

@@ -1,6 +1,5 @@
 -- What the specs of gates share: gradients from plain numbers, one shared parameter "net.w", and gates called
--- on
--- them.
+-- on them.
 local rl = require "rille"
 
 local gates = {}

@@ -3,12 +3,10 @@
 -- As a script: rille tests/twin/cooperative.lua DIR [paper] writes the start weights and the batches there,
 -- for cooperative.py.
 -- As a module: cases, tiny(case, folder) and paper(case, folder) -> { stage = numbers }, and the data meant.
-local rl = require "rille"
 local build = require "rille.run.build"
-local recipe = require "rille.run.recipe"
 local trial = require "rille.run.trial"
+local steps = dofile(debug.getinfo(1, "S").source:match "^@(.*)/" .. "/steps.lua")
 
-local STEPS = 10
 local SIZES = { -- what is set, and the phantom; dropout's masks are not shared with the twin
   tiny = { set = { "dropout=0", "batch=6" }, data = { train = 36, val = 6, test = 6, size = 64, seed = 5 } },
   paper = { set = { "dropout=0" }, data = { train = 3, val = 3, test = 3, size = 320, seed = 5 } },
@@ -24,38 +22,15 @@ for _, net in ipairs { "mt_unet", "unet_class", "unet_map", "densenet", "res_se"
   CASES[#CASES + 1] = { net, "cooperative_baselines", "net=" .. net }
 end
 
-local function open(case, preset, data)
+local function open(case, preset, data, dtype)
   local set = { table.unpack(SIZES[preset].set) }
   set[#set + 1] = case[3]
-  local loaded = recipe.load(case[2], { preset = preset, set = set })
-  return trial.open(loaded, { data = data, seed = 1, quiet = true })
-end
-
-local function dump_weights(run, case, dump)
-  local weights = {}
-  for _, name in ipairs(build.sorted_names(run.models)) do
-    for path, t in pairs(run.models[name]:state_dict()) do weights[name .. "." .. path] = t end
-  end
-  dump(case[1] .. "-weights", weights)
+  return steps.open(case[2], preset, set, data, dtype)
 end
 
 local function dump_batch(run, case, n, batch, dump)
   dump(("%s-%s-%02d"):format(case[1], run.stages[run.position.stage].name, n),
     { image = batch.image, saliency = batch.saliency, label = batch.label })
-end
-
-local function each_batch(run, k, f)
-  local epoch, done = 1, 0
-  while done < STEPS do
-    local o = { batch = run.batch_size, stage = k, epoch = epoch, cursor = 0, augment = false }
-    for batch in run.feed:batches("train", o) do
-      if done == STEPS then return end
-      done = done + 1
-      for _, name in ipairs { "image", "saliency" } do batch[name] = batch[name]:to "f64" end
-      f(batch, done)
-    end
-    epoch = epoch + 1
-  end
 end
 
 ---The losses of ten f64 steps of each stage.
@@ -64,12 +39,11 @@ end
 ---@param dump? fun(name: string, tensors: table) gets the start weights and every batch
 local function tiny(case, data, dump)
   local run, out = open(case, "tiny", data), {}
-  for _, m in pairs(run.models) do m:to "f64" end
-  if dump then dump_weights(run, case, dump) end
+  if dump then steps.dump_weights(run, case[1], dump) end
   for k, s in ipairs(run.stages) do
     trial.enter(run, k)
     out[s.name] = {}
-    each_batch(run, k, function(batch, n)
+    steps.each_batch(run, k, { "image", "saliency" }, function(batch, n)
       if dump then dump_batch(run, case, n, batch, dump) end
       out[s.name][n] = trial.step(run, batch).total
     end)
@@ -82,8 +56,8 @@ end
 ---@param data string a data set's folder; all its training images are the batch
 ---@param dump? fun(name: string, tensors: table)
 local function paper(case, data, dump)
-  local run, out = open(case, "paper", data), {}
-  if dump then dump_weights(run, case, dump) end
+  local run, out = open(case, "paper", data, "f32"), {}
+  if dump then steps.dump_weights(run, case[1], dump) end
   for k, s in ipairs(run.stages) do
     local batch = trial.enter(run, k, SIZES.paper.data.train)
     if dump then dump_batch(run, case, 1, batch, dump) end
@@ -94,18 +68,11 @@ local function paper(case, data, dump)
   return out
 end
 
-if arg and arg[0] and arg[0]:find("twin/cooperative.lua", 1, true) then
-  local dir, preset = assert(arg[1], "give a folder"), arg[2] or "tiny"
-  rl.data.phantom(dir .. "/data", SIZES[preset].data)
-  for _, case in ipairs(CASES) do
-    local got = (preset == "paper" and paper or tiny)(case, dir .. "/data", function(name, tensors)
-      assert(rl.io.save(dir .. "/" .. name .. ".safetensors", tensors))
-    end)
-    for _, name in ipairs(build.sorted_names(got)) do
-      print(case[1], name, table.concat(got[name], " "))
-    end
-  end
-end
+local preset = arg and arg[2] == "paper" and "paper" or "tiny"
+steps.script("cooperative.lua", CASES, SIZES[preset].data, function(case, data, dump)
+  local got = (preset == "paper" and paper or tiny)(case, data, dump)
+  for _, name in ipairs(build.sorted_names(got)) do print(case[1], name, table.concat(got[name], " ")) end
+end)
 
 local data = { tiny = SIZES.tiny.data, paper = SIZES.paper.data }
 return { tiny = tiny, paper = paper, cases = CASES, data = data }

@@ -3,11 +3,9 @@
 -- gradprom.py.
 -- As a module: cases, losses(case, folder) -> { stage = numbers }, and the data meant.
 local rl = require "rille"
-local build = require "rille.run.build"
-local recipe = require "rille.run.recipe"
 local trial = require "rille.run.trial"
+local steps = dofile(debug.getinfo(1, "S").source:match "^@(.*)/" .. "/steps.lua")
 
-local STEPS = 10
 local DATA = { train = 16, val = 4, test = 4, size = 32, seed = 5 }
 local CASES = { -- name, which stages (all; or the last, from the start weights), options
   { "staged", "all", "strategy=hard" },
@@ -21,32 +19,6 @@ local CASES = { -- name, which stages (all; or the last, from the start weights)
   { "unsupervised", "last", "strategy=soft", "supervised=false" },
   { "two", "last", "strategy=hard", "task=both", "lambda=0.3" },
 }
-
-local function to_f64(batch)
-  for _, name in ipairs { "image", "mask" } do batch[name] = batch[name]:to "f64" end
-  return batch
-end
-
-local function each_batch(run, k, f)
-  local epoch, done = 1, 0
-  while done < STEPS do
-    local o = { batch = run.batch_size, stage = k, epoch = epoch, cursor = 0, augment = false }
-    for batch in run.feed:batches("train", o) do
-      if done == STEPS then return end
-      done = done + 1
-      f(to_f64(batch), done)
-    end
-    epoch = epoch + 1
-  end
-end
-
-local function dump_weights(run, case, dump)
-  local weights = {}
-  for _, name in ipairs(build.sorted_names(run.models)) do
-    for path, t in pairs(run.models[name]:state_dict()) do weights[name .. "." .. path] = t end
-  end
-  dump(case[1] .. "-weights", weights)
-end
 
 -- What the twin needs: the noise is rille's own.
 local function dump_batch(run, case, n, batch, dump)
@@ -63,15 +35,13 @@ end
 ---@param dump? fun(name: string, tensors: table) gets the start weights and every batch
 local function losses(case, data, dump)
   local set = { "lambda=0.5", "lr=1e-3", table.unpack(case, 3) }
-  local run, out = trial.open(recipe.load("gradprom", { preset = "tiny", set = set }),
-    { data = data, seed = 1, quiet = true }), {}
-  for _, m in pairs(run.models) do m:to "f64" end
-  if dump then dump_weights(run, case, dump) end
+  local run, out = steps.open("gradprom", "tiny", set, data), {}
+  if dump then steps.dump_weights(run, case[1], dump) end
   for k = case[2] == "last" and #run.stages or 1, #run.stages do
     local name = run.stages[k].name
     trial.enter(run, k)
     out[name] = {}
-    each_batch(run, k, function(batch, n)
+    steps.each_batch(run, k, { "image", "mask" }, function(batch, n)
       if dump then dump_batch(run, case, n, batch, dump) end
       out[name][n] = trial.step(run, batch).total
     end)
@@ -79,14 +49,6 @@ local function losses(case, data, dump)
   return out
 end
 
-if arg and arg[0] and arg[0]:find("twin/gradprom.lua", 1, true) then
-  local dir = assert(arg[1], "give a folder")
-  rl.data.phantom(dir .. "/data", DATA)
-  for _, case in ipairs(CASES) do
-    losses(case, dir .. "/data", function(name, tensors)
-      assert(rl.io.save(dir .. "/" .. name .. ".safetensors", tensors))
-    end)
-  end
-end
+steps.script("gradprom.lua", CASES, DATA, losses)
 
 return { cases = CASES, losses = losses, data = DATA }

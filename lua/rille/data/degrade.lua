@@ -5,16 +5,13 @@
 local core = require "rille.core"
 local check = require "rille.util.check"
 local filter = require "rille.util.filter"
+local mix = require "rille.util.mix"
 
 local NONE = check.none
 local steps, defaults = {}, {}
 
--- SplitMix64's last step (Steele, Lea and Flood, OOPSLA 2014): near keys become seeds far apart.
 local function seed_of(seed, epoch, place)
-  local z = seed * 0x9E3779B97F4A7C15 + epoch * 0xD1342543DE82EF95 + place * 0x2545F4914F6CDD1D
-  z = (z ~ (z >> 30)) * 0xBF58476D1CE4E5B9
-  z = (z ~ (z >> 27)) * 0x94D049BB133111EB
-  return z ~ (z >> 31)
+  return mix(seed * 0x9E3779B97F4A7C15 + epoch * 0xD1342543DE82EF95 + place * 0x2545F4914F6CDD1D)
 end
 
 -- f(image) for each image of x, drawing from that image's own place; the engine's stream stays where it was.

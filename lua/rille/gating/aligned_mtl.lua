@@ -20,8 +20,7 @@ end
 ---Make the gate.
 ---
 ---Update: sum of w_k grads[k], w = sqrt(scale) M^(-1/2) p over the eigenvalues of M that are not 0; scale is
----        the
----        smallest of these ("min", the paper's) or their mean ("rmse", the authors' code), p the
+---        the smallest of these ("min", the paper's) or their mean ("rmse", the authors' code), p the
 ---        preferences,
 ---        1/K each by default.
 ---Source: Senushkin et al. 2023, arXiv:2305.19000.

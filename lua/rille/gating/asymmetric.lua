@@ -84,7 +84,7 @@ local function row_of(rule, m, sets, i, here, all)
   return row
 end
 
-local function write_record(m, ctx, sets, all)
+local function write_record(m, sets, all)
   local r = measure.against(m, sets.main, sets.sum)
   local record = { cos = r.cos, norm_main = r.norm_main, norm_aux = r.norm_aux, open = all.open }
   if #sets.aux > 1 then
@@ -93,7 +93,7 @@ local function write_record(m, ctx, sets, all)
       record["cos_" .. x.name], record["norm_" .. x.name] = one.cos, one.norm_aux
     end
   end
-  return record, ctx
+  return record
 end
 
 -- The main loss against the weighted sum of the others, by layer, and each unit's decision.
@@ -116,9 +116,8 @@ local function add_layers(record, m, sets, decisions, is_whole)
 end
 
 ---A gate from a rule: { who, admit = function(cos, seen) -> factor, pull?, lambda, reading, inside, scope,
----params, phi,
----every, smooth, layers }; seen = { dot, norm_main, norm_aux }. Each auxiliary gets lambda * factor, the main
----gradient
+---params, phi, every, smooth, layers }; seen = { dot, norm_main, norm_aux }. Each auxiliary gets lambda *
+---factor, the main gradient
 ---1 + lambda * pull.
 ---norm_aux in the record is that of sum_k lambda_k grads[k], ratio is norm_aux / norm_main.
 ---@param rule table
@@ -137,7 +136,7 @@ return function(rule)
       d.name, decisions[u] = unit.name, d
       for _, i in ipairs(unit.members) do weights[i] = row_of(rule, m, sets, i, d, all or d) end
     end
-    local record = write_record(m, ctx, sets, all or decisions[1])
+    local record = write_record(m, sets, all or decisions[1])
     if rule.layers ~= false then add_layers(record, m, sets, decisions, is_whole) end
     return weights, telemetry.write(record, m, ctx, rule.layers)
   end)

@@ -7,8 +7,7 @@ local weighted = require "rille.gating.weighted"
 local function length(M, w) return math.max(linear.dot(w, linear.times(M, w)), 0) ^ 0.5 end
 
 -- The w of the simplex that minimises <g_w, g0> + radius |g_w|. |g_w| is the least of (|g_w|^2 / t + t) / 2
--- over t,
--- so for each t there is a quadratic program, and t = |g_w| is found by halving.
+-- over t, so for each t there is a quadratic program, and t = |g_w| is found by halving.
 local function worst(M, g0, radius)
   local lo, hi, w = 0, 0, nil
   for k = 1, #M do hi = math.max(hi, M[k][k] ^ 0.5) end

@@ -1,6 +1,5 @@
 -- A gate whose weights per parameter follow from measured inner products: callable as gate(grads, ctx), and
--- with
--- gate.weigh(m, ctx) -> weights[i][k], record for walks that keep no gradient per loss.
+-- with gate.weigh(m, ctx) -> weights[i][k], record for walks that keep no gradient per loss.
 
 local core = require "rille.core"
 local measure = require "rille.gating.measure"

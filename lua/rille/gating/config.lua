@@ -6,8 +6,7 @@ local weighted = require "rille.gating.weighted"
 ---Make the gate.
 ---
 ---Update: (sum over k of <grads[k], u>) u, u = pinv(unit gradients) 1 at length 1. Zero where no such
----        direction is
----        (opposite gradients).
+---        direction is (opposite gradients).
 ---Source: Liu, Chu, Thuerey 2024, arXiv:2408.11104.
 ---@param opts? table those of gating/weighted.lua
 ---@return table gate

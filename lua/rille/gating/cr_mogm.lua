@@ -1,8 +1,7 @@
 -- CR-MOGM: a moving average of another rule's weights. Source: Zhou et al., NeurIPS 2022.
 
 ---Make the gate: `rule`, any of those whose weights depend on inner products alone, with smooth = 0.9, and
----the
----rule's own options beside.
+---the rule's own options beside.
 ---
 ---State:  smoothed[NAME], the weights; the first step has the rule's own.
 ---Raises: "gating.cr_mogm: ..." for a rule that has no weights to smooth.

@@ -1,6 +1,5 @@
 -- Rules that need the gradients themselves, not only their products. A parameter that one loss alone reaches
--- gets
--- that gradient whole.
+-- gets that gradient whole.
 
 local core = require "rille.core"
 local linear = require "rille.gating.linear"
@@ -34,9 +33,8 @@ end
 ---A gate from a rule.
 ---
 ---make(o) gives rule(G, view) -> update, extra, own: G[k][s] the gradients of those losses that have one
----here, in the
----parameters that two losses or more reach; update[s]; extra numbers for the record; own[k] (optional)
----weights of
+---here, in the parameters that two losses or more reach; update[s]; extra numbers for the record; own[k]
+---(optional) weights of
 ---loss k where it alone reaches. view: names, values, state (kept; tensors in it are saved, too), step.
 ---Options of all such gates: scope, params, layers as in gating/weighted.lua.
 ---@param who string

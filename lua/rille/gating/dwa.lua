@@ -17,8 +17,7 @@ end
 ---Make the gate.
 ---
 ---Update: sum of w_k grads[k], w = K softmax(r / T), r_k the mean loss of the epoch before over that of the
----        one before
----        it; 1 in the first two epochs.
+---        one before it; 1 in the first two epochs.
 ---State:  older[NAME], newer[NAME] (means), sums, steps, epoch.
 ---Source: Liu, Johns, Davison 2019, arXiv:1803.10704.
 ---@param opts? { T: number } default 2; and those of gating/scaled.lua

@@ -19,12 +19,10 @@ end
 ---Make the gate.
 ---
 ---Update: sum of w_k grads[k]; w_k <- w_k exp(eta e_k / e_k(0)), brought to sum 1; e_k = sum of g^2 /
----        sqrt(the sum of g^2
----        over all steps so far).
+---        sqrt(the sum of g^2 over all steps so far).
 ---State:  squares[NAME] (tensors), w[NAME] (from 1/K), first[NAME].
 ---Source: He et al. 2024, Robust Multi-Task Learning with Excess Risks. Its code takes e_k itself at the
----        first step;
----        here each ratio is then 1.
+---        first step; here each ratio is then 1.
 ---@param opts? { eta: number } default 1; and those of gating/dense.lua
 ---@return table gate
 return function(opts)

@@ -6,8 +6,7 @@ local weighted = require "rille.gating.weighted"
 ---Make the gate.
 ---
 ---Update: sum of a_k grads[k], a > 0 with M a = a^(-1/alpha) elementwise. alpha = 1 is Nash-MTL without its
----        bound
----        on the norm, alpha towards 0 the plain sum, large alpha the fairness of the worst.
+---        bound on the norm, alpha towards 0 the plain sum, large alpha the fairness of the worst.
 ---Source: Ban and Ji 2024, arXiv:2402.15638.
 ---@param opts? { alpha: number } default 2; and those of gating/weighted.lua
 ---@return table gate

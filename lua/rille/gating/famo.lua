@@ -28,9 +28,8 @@ end
 ---Make the gate.
 ---
 ---Loss:   c sum of z_k ln(L_k - b_k), z = softmax(xi), c = 1 / sum of z_k / (L_k - b_k) held fixed. Behind
----        the step the
----        losses of the same batch are taken again (dropout draws the same, batch norms do not move), and xi
----        takes an
+---        the step the losses of the same batch are taken again (dropout draws the same, batch norms do not
+---        move), and xi takes an
 ---        Adam step along J(softmax)' d, d_k = ln before - ln after.
 ---State:  xi[NAME] and Adam's moments.
 ---Source: Liu et al. 2023, arXiv:2306.03792.

@@ -22,9 +22,8 @@ end
 ---Make the gate.
 ---
 ---Update: per coordinate, P = (1 + sum of g_k / sum of |g_k|) / 2 is the chance that the positive parts stay
----        and the
----        negative ones go; the sum of what stays. The draw is the run's own random stream, so a run can be
----        repeated.
+---        and the negative ones go; the sum of what stays. The draw is the run's own random stream, so a run
+---        can be repeated.
 ---        The paper works on the last shared activation: at = "NAME" of an output.
 ---Source: Chen et al. 2020, arXiv:2010.06808.
 ---@param opts? table those of gating/dense.lua

@@ -35,9 +35,8 @@ end
 ---Make the gate.
 ---
 ---Update: sum of w_k grads[k], also where one loss alone reaches. w descends sum over k of | w_k n_k -
----        target_k | by Adam,
----        n_k = |grads[k]| in the layer W, target_k = mean(w n) (r_k)^alpha held fixed, r_k the loss over its
----        first value,
+---        target_k | by Adam, n_k = |grads[k]| in the layer W, target_k = mean(w n) (r_k)^alpha held fixed,
+---        r_k the loss over its first value,
 ---        relative to the mean of these; then w is brought to sum K.
 ---        params: prefixes of W's parameters; "last" is the last layer that several losses reach.
 ---State:  w[NAME], first[NAME] and Adam's moments.

@@ -17,13 +17,11 @@ local specs = {
 ---        f = max(0, s), the paper's lemma (which has no lambda: lambda = 1).
 ---        reading, for several auxiliaries: "each" on its own s_k; "any": all if one agrees; "all": all if
 ---        all agree; "joint": one cosine, with the sum of lambda_k grads[k] (inside = false: with the plain
----        sum;
----        for one auxiliary lambda makes no difference to a cosine).
+---        sum; for one auxiliary lambda makes no difference to a cosine).
 ---        phi, the parameters that the main loss does not reach: "trained" gives them every other gradient
----        whole,
----        without lambda; "gated" f(s_k) of it, the lemma taken literally; "fixed" nothing.
----        every = "epoch": the mean cosine of the epoch before decides (the first epoch: each step's own);
----        smooth: a moving average of the cosine does.
+---        whole, without lambda; "gated" f(s_k) of it, the lemma taken literally; "fixed" nothing. every =
+---        "epoch": the mean cosine of the epoch before decides (the first epoch: each step's own); smooth: a
+---        moving average of the cosine does.
 ---        scope: one decision for "all", per "layer", "tensor", or for groups { trunk = "encoder. neck." };
 ---        params: prefixes of what the gate is about; the rest is simply added.
 ---Shape:  grads[k][i] and update[i]: as parameter i. Cosines in f64; nothing is flattened.

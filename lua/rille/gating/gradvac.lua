@@ -43,9 +43,8 @@ end
 ---Make the gate.
 ---
 ---Update: for each loss i and every other j in turn, s = cos(g, g_j) of the gradient as it is by now; where s
----        < f_ij,
----        g gets so much of g_j that the cosine becomes f_ij; then f_ij <- (1 - beta) f_ij + beta s. The sum
----        over i.
+---        < f_ij, g gets so much of g_j that the cosine becomes f_ij; then f_ij <- (1 - beta) f_ij + beta s.
+---        The sum over i.
 ---        With beta = 0 it is PCGrad.
 ---State:  targets["A/B"], from 0.
 ---Source: Wang et al. 2021, arXiv:2010.05874.

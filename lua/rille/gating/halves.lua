@@ -1,6 +1,5 @@
 -- Products of the gradients on one half of the batch with those on the other: two independent mini-batches
--- give
--- an unbiased estimate of the true gradients' products, one alone does not.
+-- give an unbiased estimate of the true gradients' products, one alone does not.
 
 local core = require "rille.core"
 

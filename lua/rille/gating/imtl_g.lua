@@ -7,8 +7,7 @@ local weighted = require "rille.gating.weighted"
 ---
 ---Update: sum of w_k grads[k], sum of w = 1, with the same product with every unit gradient: w = v / sum v,
 ---        v = pinv(M) d, d_k = |grads[k]|. Weights may be negative; the update is zero where the sum of v is
----        0
----        (opposite gradients of one length).
+---        0 (opposite gradients of one length).
 ---Source: Liu et al., Towards Impartial Multi-task Learning, ICLR 2021, in the form of arXiv:2406.16232 for
 ---        gradients that depend on each other.
 ---@param opts? table those of gating/weighted.lua

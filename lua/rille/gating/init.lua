@@ -1,7 +1,6 @@
 -- rl.gating: rules that decide which task's gradient moves which weights. rl.gating.NAME(options) makes a
 -- gate, gate(grads, ctx) -> update, record. A new rule is a function of that form, or one of the Gram matrix
--- given to
--- rl.gating.weighted (ten lines: mgda.lua).
+-- given to rl.gating.weighted (ten lines: mgda.lua).
 --   grads[k][i]  gradient of loss k in parameter i, zeros where the loss does not reach it
 --   ctx          losses (names in order), values (the losses, weighted by the stage), main (index of the main
 --   loss or
@@ -12,13 +11,10 @@
 --   record       flat table of numbers for the log: cos, open, norm_main, norm_aux, weight_NAME,
 --   ["layer.PATH.cos"] ...
 -- A gate that is a table may also have weigh(m, ctx) (weights from inner products alone), scale(ctx) (weights
--- from the
--- losses' values alone) and after(ctx) (called behind the optimiser's step).
--- Any spec may say at = "NAME" of an output of the recipe's forward: the gate then works on the gradients
--- there, and the
+-- from the losses' values alone) and after(ctx) (called behind the optimiser's step). Any spec may say at =
+-- "NAME" of an output of the recipe's forward: the gate then works on the gradients there, and the
 -- layers below it get its result in one walk back ("upper bound" versions); a spec of a rule with weigh may
--- say
--- gram = true: no gradient per loss is kept.
+-- say gram = true: no gradient per loss is kept.
 
 local NAMES = { "none", "equal", "gradprom", "cosine", "projection", "ol_aux", "pcd", "uncertainty", "dwa",
   "gls", "rlw", "scale_invariant", "imtl_l", "famo", "stch", "cosmos", "pbi", "gradnorm", "mgda", "pcgrad",

@@ -18,8 +18,7 @@ end
 ---Make the gate.
 ---
 ---Update: the mean of the `selected` gradients whose summed squared distances to their K - faulty - 2 nearest
----        are
----        smallest (squared = false: plain distances); of equal ones the first by name.
+---        are smallest (squared = false: plain distances); of equal ones the first by name.
 ---Raises: when fewer than faulty + 3 losses have a gradient.
 ---Source: Blanchard et al. 2017, Machine Learning with Adversaries.
 ---@param opts? { faulty: integer, selected: integer, squared: boolean } default 0, 1, true; and those of

@@ -2,6 +2,7 @@
 -- groups or all. A loss whose gradient in a parameter is zero does not reach it.
 
 local core = require "rille.core"
+local match = require "rille.util.match"
 
 local measure = {}
 
@@ -117,35 +118,33 @@ function measure.matrix(m, members)
   return M
 end
 
-local function begins(path, prefixes)
-  for prefix in prefixes:gmatch "%S+" do
-    if prefix == "*" or path:sub(1, #prefix) == prefix then return true end
-  end
-  return false
-end
-
-local function unit_of(m, scope, i)
-  if scope == "layer" then return m.layer[i] end
-  if scope == "tensor" then return m.paths[i] end
-  if type(scope) ~= "table" then return "all" end
-  local names = {}
-  for name in pairs(scope) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    if begins(m.paths[i], scope[name]) then return name end
+-- A function of a parameter's place: the name of its unit, nil in none. Groups are asked in the order of
+-- names.
+local function units_by(m, scope)
+  if scope == "layer" then return function(i) return m.layer[i] end end
+  if scope == "tensor" then return function(i) return m.paths[i] end end
+  if type(scope) ~= "table" then return function() return "all" end end
+  local groups = {}
+  for name, text in pairs(scope) do groups[#groups + 1] = { name = name, takes = match.compile(text) } end
+  table.sort(groups, function(a, b) return a.name < b.name end)
+  return function(i)
+    for _, group in ipairs(groups) do
+      if group.takes(m.paths[i]) then return group.name end
+    end
   end
 end
 
 ---The sets of parameters that are decided on together: all, a layer each, a tensor each, or named groups,
----{ trunk = "encoder. neck." }. What `params` (prefixes of paths) or no group names takes no part.
+---{ trunk = "encoder. neck." }. What `params` or no group names takes no part; both are texts of
+---rille.util.match, as `freeze` takes them.
 ---@param m table
 ---@param scope string|table<string, string>
 ---@param params string
 ---@return { name: string, members: integer[] }[]
 function measure.units(m, scope, params)
-  local units, by_name = {}, {}
+  local units, by_name, takes, unit_of = {}, {}, match.compile(params), units_by(m, scope)
   for i = 1, #m.gram do
-    local name = begins(m.paths[i], params) and unit_of(m, scope, i)
+    local name = takes(m.paths[i]) and unit_of(i)
     if name then
       if not by_name[name] then
         by_name[name] = { name = name, members = {} }

@@ -23,8 +23,7 @@ end
 ---Make the gate.
 ---
 ---Update: y_k <- y_k + b (L_k grads[k] / |grads[k]| - y_k), b = beta / t^beta_sigma; w <- softmax(w - c (Y Y'
----        + rho) w),
----        c = gamma / t^gamma_sigma; the sum of w_k y_k.
+---        + rho) w), c = gamma / t^gamma_sigma; the sum of w_k y_k.
 ---State:  y[NAME] (tensors, from zeros), lambda[NAME] (from 1/K), t.
 ---Source: Fernando et al. 2023, Mitigating Gradient Bias in Multi-objective Learning; constants as in LibMTL.
 ---@param opts? { beta: number, beta_sigma: number, gamma: number, gamma_sigma: number, rho: number } default

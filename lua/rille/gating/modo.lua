@@ -8,9 +8,8 @@ local weighted = require "rille.gating.weighted"
 ---
 ---Update: sum of w_k grads[k] of the whole batch; w, on the simplex, moves by one projected step:
 ---        w <- project(w - gamma (A w + rho w)), A the products of the gradients on the two halves of the
----        batch. So a
----        step costs two passes over a half besides; their batch norms see halves, and running statistics
----        stay.
+---        batch. So a step costs two passes over a half besides; their batch norms see halves, and running
+---        statistics stay.
 ---State:  lambda[NAME], from 1/K.
 ---Source: Chen et al. 2024, Three-Way Trade-Off in Multi-Objective Learning.
 ---@param opts? { gamma: number, rho: number } default 0.1, 0.1; and those of gating/weighted.lua

@@ -7,8 +7,7 @@ local weighted = require "rille.gating.weighted"
 ---Make the gate.
 ---
 ---Update: sum of a_k grads[k], a > 0 with M a = 1/a elementwise; shortened to max_norm (0: left as it is;
----        without it
----        the length is the root of the number of losses). Opposite gradients cancel.
+---        without it the length is the root of the number of losses). Opposite gradients cancel.
 ---Source: Navon et al. 2022, arXiv:2202.01017; solved by Newton's method instead of a sequence of cone
 ---        programs.
 ---@param opts? { max_norm: number } default 1; and those of gating/weighted.lua

@@ -9,8 +9,7 @@ local telemetry = require "rille.gating.telemetry"
 ---
 ---Update: sum over k of grads[k].
 ---Record: cosines and norms over the parameters that both losses of a pair reach; of two losses the first, or
----        the
----        main one, is norm_main.
+---        the main one, is norm_main.
 ---@param opts? { layers: boolean } record per layer, default true
 ---@return table gate
 return function(opts)

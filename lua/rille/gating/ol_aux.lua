@@ -11,8 +11,7 @@ local weighted = require "rille.gating.weighted"
 ---Update: grads[main] + sum of w_k grads[k]; every `every` steps w_k <- w_k + beta * the sum over these steps
 ---        of
 ---        <grads[main], grads[k]> (OL-AUX-N). The products have the gradients' units: choose beta by their
----        size, or
----        normalise = true for cosines.
+---        size, or normalise = true for cosines.
 ---State:  w[NAME], from `start`; products[NAME], steps.
 ---Source: Lin et al. 2019, Adaptive Auxiliary Task Weighting for Reinforcement Learning.
 ---@param opts? { beta: number, every: integer, start: number, normalise: boolean } default 1, 5, 1, false;

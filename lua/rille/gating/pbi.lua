@@ -9,8 +9,7 @@ local scaled = require "rille.gating.scaled"
 ---Loss:   d1 + theta d2; with f = L - ideal and the unit preference p, d1 = <f, p>, d2 = sqrt(|f - d1 p|^2 +
 ---        1e-12).
 ---        A weight may be negative where a loss is far below its share. preference: 1 each by default; ideal:
----        a
----        lower bound per loss, 0.
+---        a lower bound per loss, 0.
 ---Source: Zhang and Li 2007, MOEA/D.
 ---@param opts? { theta: number, preference: table<string, number>, ideal: table<string, number> } default 5;
 ---  and

@@ -42,8 +42,7 @@ end
 ---Update: with h_k = grads[k] / sqrt(v_k + eps), v_k the moving average of |grads[k]|^2: the nearest d to
 ---        h_main with
 ---        <d, h_j> >= tau |h_j|^2 for every other j, at the length of grads[main]. Constraints that cannot
----        all hold are
----        dropped; without a main gradient the update is zero.
+---        all hold are dropped; without a main gradient the update is zero.
 ---State:  v[NAME], t.
 ---Record: held, 1 while the constraints can all hold.
 ---Source: arXiv:2606.29521.

@@ -10,8 +10,7 @@ local specs = { lambda = { any = 1 }, scope = { any = "all" }, params = { any = 
 ---
 ---Update: grads[main] + sum of lambda_k p_k, p_k = grads[k] where its cosine with the main one is >= 0, else
 ---        grads[k] - <grads[k], grads[main]> / |grads[main]|^2 grads[main]. A parameter that the main loss
----        does not
----        reach gets every other gradient whole. Unlike PCGrad it leaves the main gradient as it is.
+---        does not reach gets every other gradient whole. Unlike PCGrad it leaves the main gradient as it is.
 ---Record: as gradprom's; open is the share of auxiliaries that were not cut.
 ---@param opts? { lambda: number|table<string, number>, scope: string|table, params: string, layers: boolean }
 ---  default

@@ -7,8 +7,7 @@ local weighted = require "rille.gating.weighted"
 ---Make the gate.
 ---
 ---Update: sum of w_k grads[k], w the soft-max of standard normals, drawn anew at each step from seed and
----        step. What
----        one loss alone moves keeps weight 1; `rlw` scales that, too.
+---        step. What one loss alone moves keeps weight 1; `rlw` scales that, too.
 ---Source: Lin et al. 2021, arXiv:2111.10603.
 ---@param opts? table those of gating/weighted.lua
 ---@return table gate

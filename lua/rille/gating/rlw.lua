@@ -7,8 +7,7 @@ local scaled = require "rille.gating.scaled"
 ---Make the gate.
 ---
 ---Update: sum of w_k grads[k], w the soft-max of standard normals, drawn anew at each step from seed and
----        step; the
----        weights sum to 1.
+---        step; the weights sum to 1.
 ---Source: Lin et al. 2021, arXiv:2111.10603.
 ---@param opts? table those of gating/scaled.lua
 ---@return table gate

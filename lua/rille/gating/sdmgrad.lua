@@ -23,9 +23,8 @@ end
 ---Make the gate.
 ---
 ---Update: sum of (w_k + lambda p_k) / (1 + lambda) grads[k] of the whole batch; w moves on the simplex by
----        projected
----        steps on A, the products of the gradients on the two halves of the batch, divided by the square of
----        the mean
+---        projected steps on A, the products of the gradients on the two halves of the batch, divided by the
+---        square of the mean
 ---        norm; p: preferences, 1/K each by default. A step costs two passes over a half besides.
 ---State:  w[NAME], from 1/K.
 ---Source: Xiao, Ban, Ji 2023, arXiv:2305.18409.

@@ -67,8 +67,7 @@ local function start(Q, c, a)
 end
 
 ---The minimum of x'Qx/2 + c'x over x >= 0, and over sum of x = 1 if `sums_to_one`: a primal active-set
----method,
----finite since each set is met once. Q is symmetric and has no negative eigenvalue.
+---method, finite since each set is met once. Q is symmetric and has no negative eigenvalue.
 ---@param Q number[][]
 ---@param c? number[] default zeros
 ---@param sums_to_one? boolean
@@ -134,8 +133,7 @@ local function descend(C, b, w, p, value, slope, step)
 end
 
 ---a > 0 with M a = a^(-p): the point of Nash's bargaining for p = 1, of alpha-fairness for p = 1/alpha.
----Newton's
----method on the convex a'Ma/2 - sum of the primitive of a^-p.
+---Newton's method on the convex a'Ma/2 - sum of the primitive of a^-p.
 ---@param M number[][]
 ---@param p number
 ---@return number[] a

@@ -7,8 +7,7 @@ local scaled = require "rille.gating.scaled"
 ---Make the gate.
 ---
 ---Loss:   mu ln sum of exp(p_k (L_k - z_k) / mu): w = p softmax(p (L - z) / mu). p: preferences, 1/K each by
----        default;
----        z: the best values one hopes for, 0 by default.
+---        default; z: the best values one hopes for, 0 by default.
 ---Source: Lin et al. 2024, arXiv:2402.19078.
 ---@param opts? { mu: number, preference: table<string, number>, ideal: table<string, number> } default 1; and
 ---  those

@@ -120,8 +120,7 @@ local function as_text(list)
 end
 
 ---Conflict score of each layer since the gate was set, as Recon takes it: the share of steps and pairs of
----losses whose cosine was
----below 0 (score) and below -0.1 (score_strict); worst first.
+---losses whose cosine was below 0 (score) and below -0.1 (score_strict); worst first.
 ---@param state table of a gate
 ---@return { layer: string, pairs: integer, score: number, score_strict: number }[] list shown as a table
 function telemetry.conflicts(state)

@@ -8,8 +8,8 @@ local function is_among(name, words) return (" " .. words .. " "):find(" " .. na
 ---Make the gate.
 ---
 ---Loss:   sum of exp(-s_k) L_k / 2 + s_k / 2; for the names in `classification` (with spaces between)
----        exp(-s_k) L_k +
----        s_k / 2. s_k = ln of the variance, learnt by Adam at rate lr (default: the stage's own).
+---        exp(-s_k) L_k + s_k / 2. s_k = ln of the variance, learnt by Adam at rate lr (default: the stage's
+---        own).
 ---State:  s[NAME], and Adam's moments. Record: weight_NAME and s_NAME as they were at this step.
 ---Source: Kendall, Gal, Cipolla 2018, arXiv:1705.07115.
 ---@param opts? { classification: string, start: number, lr: number } default "", 0; and those of

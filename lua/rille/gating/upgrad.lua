@@ -8,8 +8,7 @@ local weighted = require "rille.gating.weighted"
 ---Make the gate.
 ---
 ---Update: sum over i of the nearest d to p_i grads[i] with <d, grads[k]> >= 0 for every k; exact. p:
----        preferences,
----        1/K each by default.
+---        preferences, 1/K each by default.
 ---Source: Quinton and Rey 2024, arXiv:2406.16232.
 ---@param opts? { preference: table<string, number> } and those of gating/weighted.lua
 ---@return table gate

@@ -42,8 +42,7 @@ local function by_values(gate, losses, params, ctx)
 end
 
 -- One walk with all losses; inner products are taken on the way, and gradients are kept only where two losses
--- or
--- more reach.
+-- or more reach.
 local function by_products(gate, losses, params, ctx)
   local gram, grads = core.grads_gram(losses, params, { keep = true })
   local m = measure.of(gate.who, gram, ctx)
@@ -99,8 +98,8 @@ local function by_gram(gate, losses, params, ctx)
 end
 
 -- On the activation y[gate.at]: the losses walk back to it, and one walk takes the gate's result further
--- down. Every
--- loss must reach what lies below it through it alone; what does not lie below gets its gradients whole.
+-- down. Every loss must reach what lies below it through it alone; what does not lie below gets its gradients
+-- whole.
 local function by_activation(gate, losses, params, ctx, y)
   local z = y[gate.at]
   local below, xs, trunk, places = core.reaches(z, params), { z }, {}, {}

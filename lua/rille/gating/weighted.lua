@@ -1,7 +1,6 @@
 -- Rules whose weights depend on the losses' inner products alone. A rule is a function of the Gram matrix;
--- all
--- else is shared: which parameters are decided on together, losses without a gradient, smoothing, the record.
--- A parameter that one loss alone reaches gets that gradient whole.
+-- all else is shared: which parameters are decided on together, losses without a gradient, smoothing, the
+-- record. A parameter that one loss alone reaches gets that gradient whole.
 
 local callable = require "rille.gating.callable"
 local halves = require "rille.gating.halves"

@@ -1,15 +1,8 @@
 -- Weights that a network begins with, from a file.
 local core = require "rille.core"
+local match = require "rille.util.match"
 
 local pretrained = {}
-
-local function part_of(state, part)
-  local out = {}
-  for name, t in pairs(state) do
-    if name:sub(1, #part) == part then out[name:sub(#part + 1)] = t end
-  end
-  return next(out) and out or state
-end
 
 ---Put a file's weights into a network; "random" leaves it as it was made. A last layer for another number of
 ---classes keeps its start. Of a file of several models, as a run's weights are, `part` is taken. A recipe
@@ -23,7 +16,10 @@ end
 function pretrained.pretrained(module, file, part)
   if file == "random" then return module end
   local state, why = core.io.load(file)
-  if state and part then state = part_of(state, part) end
+  if state and part then
+    local own = match.below(state, part)
+    state = next(own) and own or state
+  end
   if not state then
     error(('weights: %s; write it on a machine with torchvision by "python examples/imagenet.py NETWORK FILE"'
       .. ', or begin with weights=random'):format(why), 2)

@@ -73,10 +73,7 @@ end
 ---@return rille.Tensor scalar
 function Recogniser:loss(logits, batch)
   if self.task == "classify" then return core.cross_entropy(logits, batch.label, { ignore_index = 0 }) end
-  local has = batch.has_mask:to(logits.dtype):reshape { -1, 1, 1, 1 }
-  local mask, by = batch.mask:to(logits.dtype), { reduction = "none" }
-  local each = core.binary_cross_entropy_with_logits(logits, mask, by)
-  return (each * has):sum() / (math.max(1, has:sum():item()) * (logits:numel() // logits.shape[1]))
+  return nn.functional.mask_cross_entropy(logits, batch.mask:to(logits.dtype), { has = batch.has_mask })
 end
 
 ---Probabilities.

@@ -1,6 +1,6 @@
 -- How tasks may share a body: one for all, one each with exchange, a mixture of several, or one with
--- attention per
--- task. Each gives one map of features per task, N x C x H/4 x W/4, the list as long as `tasks`.
+-- attention per task. Each gives one map of features per task, N x C x H/4 x W/4, the list as long as
+-- `tasks`.
 
 local nn = require "rille.nn"
 local rl = require "rille"
@@ -100,8 +100,7 @@ function MMoE:forward(x)
 end
 
 ---One body; each task attends to its maps, level by level: a mask in 0..1 from the level's first convolution
----and the
----task's own features so far weighs its second.
+---and the task's own features so far weighs its second.
 ---Source: Liu, Johns, Davison 2019, arXiv:1803.10704.
 ---@class rille.MTAN: rille.Module
 local MTAN = nn.Module:extend("MTAN")

@@ -1,6 +1,5 @@
 -- Gates layer by layer: for every pair of losses a heat map of their cosines over the steps, one of what was
--- let
--- through, and the layers that were most often in conflict.
+-- let through, and the layers that were most often in conflict.
 
 local format = require "rille.report.format"
 local html = require "rille.report.html"

@@ -3,6 +3,7 @@
 -- beside, synced and renamed; two generations stay, and the end of every stage, so that a run can be branched
 -- there; a damaged one is set aside and the one before it is used.
 local files = require "rille.util.files"
+local match = require "rille.util.match"
 local io_ = require "rille.core".io
 local json = require "rille.util.json"
 local saved = require "rille.gating.saved"
@@ -102,10 +103,7 @@ end
 ---@param optimisers table<string, table>
 function checkpoint.put_optimisers(run, tensors, optimisers)
   for _, part in ipairs(run.parts) do
-    local own, prefix = {}, prefix_of(run, part)
-    for name, t in pairs(tensors) do
-      if name:sub(1, #prefix) == prefix then own[name:sub(#prefix + 1)] = t end
-    end
+    local own = match.below(tensors, prefix_of(run, part))
     part.optimiser:load_state_dict { tensors = own, numbers = optimisers[part.turn.name] }
   end
 end

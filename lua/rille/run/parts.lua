@@ -1,6 +1,7 @@
 -- What a stage trains with: for each of its turns the parameters, the losses, the gate and the optimiser.
 -- They are the `parts` of a run; one of them at a time is the run's own.
 local build = require "rille.run.build"
+local match = require "rille.util.match"
 local paths = require "rille.run.paths"
 local rl = require "rille"
 local stage = require "rille.run.stage"
@@ -76,9 +77,9 @@ end
 
 -- The parameters below `trains`, in the models' order.
 local function trained(all, t)
-  local params, names = {}, {}
+  local params, names, takes = {}, {}, match.compile(t.trains)
   for _, p in ipairs(all) do
-    if turn.is_trained(t.trains, p.path) then params[#params + 1], names[#names + 1] = p.tensor, p.path end
+    if takes(p.path) then params[#params + 1], names[#names + 1] = p.tensor, p.path end
   end
   return params, names
 end
@@ -192,8 +193,7 @@ function parts.enter(run, s, lr)
   run.gate_states = run.gate_states or {}
   parts.choose(run, s)
   for _, p in ipairs(run.parts) do
-    local _, rate = nil, lr
-    if not rate then _, rate = turn.at(p.turn, run.state.step + 1, run.state) end
+    local rate = lr or select(2, turn.at(p.turn, run.state.step + 1, run.state))
     p.optimiser = parts.optimiser(p.turn, p.params, p.param_paths, rate)
     p.gate, p.main = parts.gate(p.turn, p.loss_names)
   end

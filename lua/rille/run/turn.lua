@@ -1,5 +1,6 @@
 -- What a step trains: parameters, losses with weights, a gate, an optimiser. A stage is one such turn by
 -- itself, or a list of them that a step takes in order. Config only, checked, and what it means at a step.
+local match = require "rille.util.match"
 local paths = require "rille.run.paths"
 
 local turn = {}
@@ -116,10 +117,7 @@ end
 ---@param path string
 ---@return boolean
 function turn.is_trained(trains, path)
-  for prefix in trains:gmatch("%S+") do
-    if prefix == "*" or path == prefix or path:sub(1, #prefix) == prefix then return true end
-  end
-  return false
+  return match.compile(trains)(path)
 end
 
 ---Raises when a prefix of `trains` names no parameter.
@@ -127,8 +125,8 @@ end
 ---@param all string[] paths of all parameters
 function turn.check_trains(t, all)
   for prefix in t.trains:gmatch("%S+") do
-    local found = prefix == "*"
-    for _, path in ipairs(all) do found = found or path:sub(1, #prefix) == prefix end
+    local found, takes = prefix == "*", match.compile(prefix)
+    for _, path in ipairs(all) do found = found or takes(path) end
     if not found then
       local tops, seen = {}, {}
       for _, path in ipairs(all) do

@@ -25,4 +25,16 @@ function match.compile(text)
   end
 end
 
+---The entries whose names begin with a prefix, by the rest of their names.
+---@param entries table<string, any>
+---@param prefix string
+---@return table<string, any>
+function match.below(entries, prefix)
+  local out = {}
+  for name, v in pairs(entries) do
+    if name:sub(1, #prefix) == prefix then out[name:sub(#prefix + 1)] = v end
+  end
+  return out
+end
+
 return match
