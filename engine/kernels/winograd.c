@@ -62,8 +62,8 @@ typedef struct job {
   const double *beta;
   float *d, *du;
   int64_t t0, t1, groups; /* this round's tiles; groups of output channels */
-  int64_t rounds;      /* 0: a worker's own parts instead */
-  int64_t parts, part; /* of sums of a worker's own; floats of one */
+  int64_t rounds;         /* 0: a worker's own parts instead */
+  int64_t parts, part;    /* of sums of a worker's own; floats of one */
   bool first, last;
 } job;
 
