@@ -12,25 +12,27 @@ local models, UNet = rl.models, rl.models.ResNetUNet
 local R = {}
 R.options = { -- as they stand: preset desk
   task = "segment", -- what is recognised: classify, segment, or both (by two recognisers)
-  strategy = "hard", lambda = 1e-4, -- 1 with soft: the paper's lemma
+  strategy = "hard", lambda = 1e-4, fidelity = "mse", -- 1 with soft: the paper's lemma; or l1
   phi = "trained", -- the recogniser's own parameters: trained by its whole gradient, gated, or fixed
   supervised = true, -- false: it need only say of restored images what it says of clean ones
-  fidelity = "mse", -- or l1
-  degradation = "noise", sigma = 0.2, -- or half, quarter (super-resolution), hard
-  poisson = "A", -- the reading of hard's Poisson noise
+  degradation = "noise", sigma = 0.2, poisson = "A", -- or half, quarter (super-resolution), hard (A or B)
   enhancer = "sr_resnet", width = 32, -- published: 64; or unet, on a ResNet as the recogniser's
   depth = 18, resnet_width = 64, weights = "random", -- or a file that examples/imagenet.py wrote
   start = "random", -- or the weights.safetensors of a warm_up run: the last stage alone
-  size = 64, channels = 3, batch = 4, lr = 1e-4, lr_alone = 1e-3, -- of what is trained by itself
+  size = 64, resize = 96, channels = 3, -- windows of 64 pixels in pictures whose shorter side has 96
+  batch = 4, lr = 1e-4, lr_alone = 1e-3, -- of what is trained by itself
   ends = { recognise = { steps = 400 }, warm_up = { steps = 600 }, together = { steps = 200 } },
 }
 R.presets = {
-  paper = { size = 224, batch = 8, width = 64, depth = 50, lr_alone = 1e-4,
-    ends = { recognise = { epochs = 20 }, warm_up = { epochs = 20 }, together = { epochs = 80 } } },
-  tiny = { size = 32, width = 4, resnet_width = 4, data = { phantom = { train = 24, val = 8, test = 12 } },
-    ends = { recognise = { steps = 10 }, warm_up = { steps = 10 }, together = { steps = 10 } } },
+  paper = { size = 224, resize = 256, batch = 8, width = 64, depth = 50, lr_alone = 1e-4,
+    ends = { recognise = { epochs = 20 }, warm_up = { epochs = 20 }, together = { epochs = 80 } },
+    data = { augment = { crop = 0.5, centred = true } } },
+  tiny = { size = 32, resize = 48, width = 4, resnet_width = 4,
+    ends = { recognise = { steps = 10 }, warm_up = { steps = 10 }, together = { steps = 10 } },
+    data = { phantom = { train = 24, val = 8, test = 12 } } },
 }
-R.data = { augment = { flip = 0.5, rotate = 10, crop = 0.5 }, phantom = { train = 300, val = 60, test = 90 } }
+R.data = { resize = function(o) return o.resize end, augment = { flip = 0.5, vertical = 0.5, rotate = 10 },
+  phantom = { train = 300, val = 60, test = 90 } }
 local TASKS = { classify = { "classify" }, segment = { "segment" }, both = { "classify", "segment" } }
 local UPSCALE = { noise = 1, hard = 1, half = 2, quarter = 4 }
 local CHAINS = { -- of degradations
@@ -54,7 +56,7 @@ function R.models(o)
 end
 
 function R.forward(m, batch, o)
-  local y = { -- shown: at the clean image's size, as people see it and recognisers read it
+  local y = { -- shown: at the clean image's size, for people and recognisers
     degraded = function() return rl.data.degrade(batch, { rl.one_of(o, "degradation", CHAINS)(o) }) end,
     shown = function(made) return rl.data.resize(made.degraded, batch.image) end,
     restored = function(made) return m.enhancer(o.enhancer == "unet" and made.shown or made.degraded) end,
@@ -85,7 +87,6 @@ local STRATEGIES = { -- the least cosine at which the recogniser's gradient is l
   joint = { floor = -1 }, frozen = { floor = -1, phi = "fixed" }, hard = { floor = 0 },
   soft = { floor = 0, mode = "soft" },
 }
-
 local function recogniser_alone(o) return o.strategy:match "^benchmark(_%a+)$" end
 
 function R.stages(o)

@@ -206,6 +206,7 @@ static int loader_open(lua_State *L) {
                          .height = integer(L, "height"),
                          .width = integer(L, "width"),
                          .channels = integer(L, "channels"),
+                         .resize = integer(L, "resize"),
                          .shuffle = flag(L, "shuffle"),
                          .drop_last = flag(L, "drop_last"),
                          .balance = flag(L, "balance"),
@@ -215,8 +216,13 @@ static int loader_open(lua_State *L) {
                          .skip_bad = flag(L, "skip_bad"),
                          .threads = integer(L, "threads")};
   o.views = rl_check_views(L, 2, o.view);
-  o.augment = (rl_augment){number(L, "flip"), number(L, "rotate"), number(L, "crop"), number(L, "brightness"),
-                           number(L, "contrast")};
+  o.augment = (rl_augment){.flip = number(L, "flip"),
+                           .vertical = number(L, "vertical"),
+                           .rotate = number(L, "rotate"),
+                           .crop = number(L, "crop"),
+                           .centred = flag(L, "centred"),
+                           .brightness = number(L, "brightness"),
+                           .contrast = number(L, "contrast")};
   lua_getfield(L, 2, "seed");
   o.seed = (uint64_t)luaL_checkinteger(L, -1);
   o.cache_bytes = (size_t)number(L, "cache");

@@ -143,31 +143,36 @@ rl_status rl_augment_check(const rl_augment *a) {
   const struct {
     const char *name;
     double value, most;
-  } all[] = {{"flip", a->flip, 1},
-             {"rotate", a->rotate, 180},
-             {"crop", a->crop, 0.9},
-             {"brightness", a->brightness, 1},
-             {"contrast", a->contrast, 1}};
-  for (int i = 0; i < 5; i++)
+  } all[] = {{"flip", a->flip, 1},         {"rotate", a->rotate, 180},
+             {"crop", a->crop, 0.9},       {"brightness", a->brightness, 1},
+             {"contrast", a->contrast, 1}, {"vertical", a->vertical, 1}};
+  for (int i = 0; i < 6; i++)
     if (!(all[i].value >= 0 && all[i].value <= all[i].most))
       return rl_fail(RL_EARG, "augment: %s = %g is not between 0 and %g", all[i].name, all[i].value,
                      all[i].most);
   return RL_OK;
 }
 
-rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample, int width,
-                        int height) {
-  double u[7];
-  for (int i = 0; i < 7; i++) u[i] = rl_uniform(seed, RL_STREAM_LOADER, epoch, sample, (uint64_t)i);
-  bool flip = u[0] < a->flip;
+/* Where a window begins on an axis that is `spare` pixels longer; u: 0 to 1, drawn. */
+static double begin(const rl_augment *a, double u, double spare) {
+  if (a->rotate > 0 || a->crop > 0) return spare * (a->centred ? 0.5 : u);
+  return a->centred ? nearbyint(0.5 * spare) : floor(u * (spare + 1));
+}
+
+rl_view rl_augment_draw(const rl_augment *a, uint64_t seed, uint32_t epoch, uint32_t sample,
+                        const rl_frame *frame) {
+  double u[8], w = frame->width, h = frame->height;
+  for (int i = 0; i < 8; i++) u[i] = rl_uniform(seed, RL_STREAM_LOADER, epoch, sample, (uint64_t)i);
+  bool flip = u[0] < a->flip, vertical = u[7] < a->vertical;
+  bool cut = frame->width != frame->from_width || frame->height != frame->from_height;
   double angle = a->rotate * (2 * u[1] - 1) * 0.017453292519943295, zoom = 1 - a->crop * u[2];
-  double c = cos(angle) * zoom, s = sin(angle) * zoom, mirror = flip ? -1 : 1;
-  double cx = 0.5 * width * (1 + (1 - zoom) * (2 * u[3] - 1)),
-         cy = 0.5 * height * (1 + (1 - zoom) * (2 * u[4] - 1));
-  rl_view v = {.geometric = flip || a->rotate > 0 || a->crop > 0};
-  v.m[0] = c * mirror, v.m[1] = -s, v.m[3] = s * mirror, v.m[4] = c;
-  v.m[2] = cx - 0.5 * (v.m[0] * width + v.m[1] * height);
-  v.m[5] = cy - 0.5 * (v.m[3] * width + v.m[4] * height);
+  double c = cos(angle) * zoom, s = sin(angle) * zoom, across = flip ? -1 : 1, down = vertical ? -1 : 1;
+  double cx = begin(a, u[3], frame->from_width - zoom * w) + 0.5 * zoom * w,
+         cy = begin(a, u[4], frame->from_height - zoom * h) + 0.5 * zoom * h;
+  rl_view v = {.frame = *frame, .geometric = flip || vertical || cut || a->rotate > 0 || a->crop > 0};
+  v.m[0] = c * across, v.m[1] = -s * down, v.m[3] = s * across, v.m[4] = c * down;
+  v.m[2] = cx - 0.5 * (v.m[0] * w + v.m[1] * h);
+  v.m[5] = cy - 0.5 * (v.m[3] * w + v.m[4] * h);
   v.shift = a->brightness * (2 * u[5] - 1);
   v.gain = 1 + a->contrast * (2 * u[6] - 1);
   return v;
@@ -185,8 +190,8 @@ void rl_view_point(const rl_view *v, double *x, double *y) { /* the inverse of `
   *y = (v->m[0] * dy - v->m[3] * dx) / det;
 }
 
-static double pixel(const uint8_t *from, int width, int height, int channels, int x, int y, int k,
-                    bool repeat) {
+static double pixel(const rl_frame *f, const uint8_t *from, int channels, int x, int y, int k, bool repeat) {
+  int width = f->from_width, height = f->from_height;
   bool outside = x < 0 || y < 0 || x >= width || y >= height;
   if (outside && !repeat) return 0;
   x = x < 0 ? 0 : x >= width ? width - 1 : x;
@@ -194,29 +199,30 @@ static double pixel(const uint8_t *from, int width, int height, int channels, in
   return from[((size_t)y * (size_t)width + (size_t)x) * (size_t)channels + (size_t)k];
 }
 
-static double bilinear(const uint8_t *from, int width, int height, int channels, double x, double y, int k,
+static double bilinear(const rl_frame *f, const uint8_t *from, int channels, double x, double y, int k,
                        bool repeat) {
   int ix = (int)floor(x), iy = (int)floor(y);
   double fx = x - ix, fy = y - iy;
-  double top = (1 - fx) * pixel(from, width, height, channels, ix, iy, k, repeat) +
-               fx * pixel(from, width, height, channels, ix + 1, iy, k, repeat);
-  double low = (1 - fx) * pixel(from, width, height, channels, ix, iy + 1, k, repeat) +
-               fx * pixel(from, width, height, channels, ix + 1, iy + 1, k, repeat);
+  double top = (1 - fx) * pixel(f, from, channels, ix, iy, k, repeat) +
+               fx * pixel(f, from, channels, ix + 1, iy, k, repeat);
+  double low = (1 - fx) * pixel(f, from, channels, ix, iy + 1, k, repeat) +
+               fx * pixel(f, from, channels, ix + 1, iy + 1, k, repeat);
   return (1 - fy) * top + fy * low;
 }
 
-void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height, int channels,
-                   const double *mean, const double *std, float *to) {
+void rl_view_image(const rl_view *v, const uint8_t *from, int channels, const double *mean, const double *std,
+                   float *to) {
+  const rl_frame *f = &v->frame;
   double sum = 0, average;
-  size_t n = (size_t)width * (size_t)height * (size_t)channels, i = 0;
+  size_t n = (size_t)f->from_width * (size_t)f->from_height * (size_t)channels, i = 0;
   for (size_t j = 0; j < n; j++) sum += from[j];
   average = v->gain == 1 ? 0 : sum / (255.0 * (double)n); /* unchanged contrast leaves v/255 exact */
-  for (int y = 0; y < height; y++) {
-    for (int x = 0; x < width; x++) {
+  for (int y = 0; y < f->height; y++) {
+    for (int x = 0; x < f->width; x++) {
       double sx = x, sy = y;
       if (v->geometric) source(v, x, y, &sx, &sy);
       for (int k = 0; k < channels; k++, i++) {
-        double p = v->geometric ? bilinear(from, width, height, channels, sx, sy, k, true) : from[i];
+        double p = v->geometric ? bilinear(f, from, channels, sx, sy, k, true) : from[i];
         double changed = (p / 255 - average) * v->gain + average + v->shift;
         to[i] = (float)((changed - mean[k]) / std[k]);
       }
@@ -224,25 +230,25 @@ void rl_view_image(const rl_view *v, const uint8_t *from, int width, int height,
   }
 }
 
-void rl_view_mask(const rl_view *v, const uint8_t *from, int width, int height, float *to) {
-  for (int y = 0; y < height; y++) {
-    for (int x = 0; x < width; x++) {
+void rl_view_mask(const rl_view *v, const uint8_t *from, float *to) {
+  for (int y = 0; y < v->frame.height; y++) {
+    for (int x = 0; x < v->frame.width; x++) {
       double sx = x, sy = y;
       if (v->geometric) source(v, x, y, &sx, &sy);
-      double p = pixel(from, width, height, 1, (int)floor(sx + 0.5), (int)floor(sy + 0.5), 0, false);
-      to[(size_t)y * (size_t)width + (size_t)x] = p >= 128 ? 1 : 0;
+      double p = pixel(&v->frame, from, 1, (int)floor(sx + 0.5), (int)floor(sy + 0.5), 0, false);
+      *to++ = p >= 128 ? 1 : 0;
     }
   }
 }
 
-bool rl_view_saliency(const rl_view *v, const uint8_t *from, int width, int height, float *to) {
+bool rl_view_saliency(const rl_view *v, const uint8_t *from, float *to) {
   double sum = 0;
-  size_t n = (size_t)width * (size_t)height, i = 0;
-  for (int y = 0; y < height; y++) {
-    for (int x = 0; x < width; x++, i++) {
+  size_t n = (size_t)v->frame.width * (size_t)v->frame.height, i = 0;
+  for (int y = 0; y < v->frame.height; y++) {
+    for (int x = 0; x < v->frame.width; x++, i++) {
       double sx = x, sy = y;
       if (v->geometric) source(v, x, y, &sx, &sy);
-      double p = v->geometric ? bilinear(from, width, height, 1, sx, sy, 0, false) : from[i];
+      double p = v->geometric ? bilinear(&v->frame, from, 1, sx, sy, 0, false) : from[i];
       to[i] = (float)p;
       sum += p;
     }

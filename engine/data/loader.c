@@ -28,8 +28,10 @@ typedef struct slot { /* one prepared sample; written by the thread that claimed
 
 typedef struct decoded { /* what does not change with the epoch */
   int width, height;     /* of the file */
+  rl_frame frame;        /* what `sample` holds, and what is cut from it */
+  size_t bytes;          /* of this */
   rl_image source;       /* the file's own pixels, where there are views; else empty */
-  uint8_t sample[];      /* image, mask and saliency maps of the loader's size */
+  uint8_t sample[];      /* image, mask and saliency maps, resized */
 } decoded;
 
 typedef struct bad {
@@ -50,8 +52,8 @@ struct rl_loader {
   int *scratch; /* one permutation */
   slot *slots;
   bad *bad;
-  decoded **cache;                   /* per manifest row */
-  size_t cached_bytes, sample_bytes; /* of a `decoded` without its source */
+  decoded **cache; /* per manifest row */
+  size_t cached_bytes;
   uint32_t epoch;
   int index;
 
@@ -135,29 +137,29 @@ static rl_status read_part(const rl_loader *l, const char *file, const rl_image 
   return s;
 }
 
-static rl_status fit(const rl_loader *l, rl_image *m, int channels, bool nearest,
+static rl_status fit(const decoded *d, rl_image *m, int channels, bool nearest,
                      uint8_t *to) { /* empties *m */
   rl_image sized = {0};
   rl_status s = rl_image_channels(m, channels);
   if (s == RL_OK && nearest)
-    s = rl_image_resize_nearest(&sized, m, l->o.width, l->o.height);
+    s = rl_image_resize_nearest(&sized, m, d->frame.from_width, d->frame.from_height);
   else if (s == RL_OK)
-    s = rl_image_resize(&sized, m, l->o.width, l->o.height);
+    s = rl_image_resize(&sized, m, d->frame.from_width, d->frame.from_height);
   if (s == RL_OK) memcpy(to, sized.pixels, rl_image_bytes(&sized));
   rl_image_drop(&sized);
   rl_image_drop(m);
   return s;
 }
 
-static rl_status prepare_map(const rl_loader *l, int row, const rl_image *size, uint8_t *to) {
+static rl_status prepare_map(const rl_loader *l, int row, const decoded *d, uint8_t *to) {
   const rl_row *r = &l->m->row[row];
-  rl_image part;
+  rl_image part, size = {.width = d->width, .height = d->height};
   if (l->o.gaze != RL_GAZE_NONE)
-    return rl_fixations_map(l->o.fixations, row, l->o.gaze, l->o.sigma, size->width, size->height, l->o.width,
-                            l->o.height, to);
+    return rl_fixations_map(l->o.fixations, row, l->o.gaze, l->o.sigma, d->width, d->height,
+                            d->frame.from_width, d->frame.from_height, to);
   if (r->saliency[0] == '\0') return RL_OK;
-  RL_TRY(read_part(l, r->saliency, size, "saliency map", &part));
-  return fit(l, &part, 1, false, to);
+  RL_TRY(read_part(l, r->saliency, &size, "saliency map", &part));
+  return fit(d, &part, 1, false, to);
 }
 
 static rl_status copy_image(rl_image *to, const rl_image *from) {
@@ -166,33 +168,64 @@ static rl_status copy_image(rl_image *to, const rl_image *from) {
   return RL_OK;
 }
 
-static rl_status prepare(const rl_loader *l, int row, decoded *d) {
-  const rl_row *r = &l->m->row[row];
-  rl_image m = {0}, part;
-  size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
-  uint8_t *to = d->sample;
-  RL_TRY(read_part(l, r->file, NULL, "image", &m));
-  rl_image size = m; /* width and height only */
-  d->width = m.width, d->height = m.height;
-  rl_status copied = l->o.views > 0 ? copy_image(&d->source, &m) : RL_OK;
-  if (copied != RL_OK) {
-    rl_image_drop(&m);
-    return copied;
-  }
-  RL_TRY(fit(l, &m, l->o.channels, false, to));
-  to += pixels * (size_t)l->o.channels;
-  if (l->masks && r->mask[0] != '\0') {
-    RL_TRY(read_part(l, r->mask, &size, "mask", &part));
-    RL_TRY(fit(l, &part, 1, true, to));
-  }
-  if (l->masks) to += pixels;
-  if (l->maps > 0) RL_TRY(prepare_map(l, row, &size, to));
+/* The longer side is rounded down, as torchvision's Resize does. */
+static rl_status make_frame(const rl_loader_options *o, const rl_image *m, rl_frame *f) {
+  int shorter = m->width < m->height ? m->width : m->height;
+  int64_t width = (int64_t)o->resize * m->width / shorter, height = (int64_t)o->resize * m->height / shorter;
+  *f = (rl_frame){o->width, o->height, o->width, o->height};
+  if (o->resize == 0) return RL_OK;
+  if (width > 1000000 || height > 1000000)
+    return rl_fail(RL_EARG, "image: %dx%d is too narrow for resize = %d; leave resize out", m->width,
+                   m->height, o->resize);
+  f->from_width = (int)width, f->from_height = (int)height;
   return RL_OK;
 }
 
-static void drop_decoded(const rl_loader *l, decoded *d) {
-  if (d != NULL) rl_image_drop(&d->source);
-  rl_mem_free(d, l->sample_bytes);
+static rl_status make_decoded(const rl_loader *l, const rl_image *m, decoded **out) {
+  rl_frame f;
+  RL_TRY(make_frame(&l->o, m, &f));
+  size_t bytes = sizeof(decoded) +
+                 (size_t)f.from_width * (size_t)f.from_height * (size_t)(l->o.channels + l->masks + l->maps);
+  void *p = NULL;
+  RL_TRY(rl_mem_alloc(&p, bytes));
+  *out = p;
+  **out = (decoded){.width = m->width, .height = m->height, .frame = f, .bytes = bytes};
+  return l->o.views > 0 ? copy_image(&(*out)->source, m) : RL_OK;
+}
+
+static rl_status prepare_parts(const rl_loader *l, int row, decoded *d) { /* mask and maps */
+  const rl_row *r = &l->m->row[row];
+  size_t pixels = (size_t)d->frame.from_width * (size_t)d->frame.from_height;
+  uint8_t *to = d->sample + pixels * (size_t)l->o.channels;
+  rl_image part, size = {.width = d->width, .height = d->height};
+  if (l->masks && r->mask[0] != '\0') {
+    RL_TRY(read_part(l, r->mask, &size, "mask", &part));
+    RL_TRY(fit(d, &part, 1, true, to));
+  }
+  if (l->masks) to += pixels;
+  return l->maps > 0 ? prepare_map(l, row, d, to) : RL_OK;
+}
+
+static void drop_decoded(decoded *d) {
+  if (d == NULL) return;
+  rl_image_drop(&d->source);
+  rl_mem_free(d, d->bytes);
+}
+
+static rl_status prepare(const rl_loader *l, int row, decoded **out) { /* NULL where it fails */
+  rl_image m = {0};
+  *out = NULL;
+  RL_TRY(read_part(l, l->m->row[row].file, NULL, "image", &m));
+  rl_status s = make_decoded(l, &m, out);
+  if (s == RL_OK)
+    s = fit(*out, &m, l->o.channels, false, (*out)->sample);
+  else
+    rl_image_drop(&m);
+  if (s == RL_OK) s = prepare_parts(l, row, *out);
+  if (s == RL_OK) return RL_OK;
+  drop_decoded(*out);
+  *out = NULL;
+  return s;
 }
 
 static decoded *look_up(rl_loader *l, int row) {
@@ -203,7 +236,7 @@ static decoded *look_up(rl_loader *l, int row) {
 }
 
 static bool remember(rl_loader *l, int row, decoded *d) { /* false: it stays the caller's */
-  size_t bytes = l->sample_bytes + (d->source.pixels == NULL ? 0 : rl_image_bytes(&d->source));
+  size_t bytes = d->bytes + (d->source.pixels == NULL ? 0 : rl_image_bytes(&d->source));
   pthread_mutex_lock(&l->lock);
   bool fits = l->cache[row] == NULL && l->cached_bytes + bytes <= l->o.cache_bytes;
   if (fits) {
@@ -221,11 +254,11 @@ static bool has_map(const rl_loader *l, int row) {
 
 static void finish_maps(const rl_loader *l, const rl_view *v, const uint8_t *bytes, slot *s) {
   size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
+  size_t step = (size_t)v->frame.from_width * (size_t)v->frame.from_height;
   bool any = false;
   if (l->maps > 0 && !has_map(l, s->row)) memset(s->saliency, 0, pixels * (size_t)l->maps * sizeof(float));
   for (int k = 0; k < l->maps && has_map(l, s->row); k++)
-    any |= rl_view_saliency(v, bytes + (size_t)k * pixels, l->o.width, l->o.height,
-                            s->saliency + (size_t)k * pixels);
+    any |= rl_view_saliency(v, bytes + (size_t)k * step, s->saliency + (size_t)k * pixels);
   s->has_saliency = any;
 }
 
@@ -243,41 +276,34 @@ static rl_status finish_views(const rl_loader *l, uint32_t epoch, uint32_t sampl
 /* The random part. */
 static rl_status finish(const rl_loader *l, int64_t position, const decoded *d, slot *s) {
   const rl_row *r = &l->m->row[s->row];
-  size_t pixels = (size_t)l->o.width * (size_t)l->o.height;
+  const rl_frame *f = &d->frame;
+  size_t pixels = (size_t)f->from_width * (size_t)f->from_height;
   const uint8_t *bytes = d->sample;
   uint32_t epoch = (uint32_t)(position / l->n);
   uint32_t sample =
       (uint32_t)(l->o.balance ? position % l->n : s->row); /* a balanced row comes several times */
-  rl_view v = rl_augment_draw(&l->o.augment, l->o.seed, epoch, sample, l->o.width, l->o.height);
-  rl_view_image(&v, bytes, l->o.width, l->o.height, l->o.channels, l->o.mean, l->o.std, s->image);
+  rl_view v = rl_augment_draw(&l->o.augment, l->o.seed, epoch, sample, f);
+  rl_view_image(&v, bytes, l->o.channels, l->o.mean, l->o.std, s->image);
   bytes += pixels * (size_t)l->o.channels;
   s->has_mask = l->masks && r->mask[0] != '\0';
   if (s->has_mask)
-    rl_view_mask(&v, bytes, l->o.width, l->o.height, s->mask);
+    rl_view_mask(&v, bytes, s->mask);
   else if (l->masks)
-    memset(s->mask, 0, pixels * sizeof(float));
+    memset(s->mask, 0, (size_t)f->width * (size_t)f->height * sizeof(float));
   if (l->masks) bytes += pixels;
   finish_maps(l, &v, bytes, s);
-  s->placed =
-      (rl_placed){v, (double)l->o.width / d->width, (double)l->o.height / d->height, d->width, d->height};
+  s->placed = (rl_placed){v, (double)f->from_width / d->width, (double)f->from_height / d->height, d->width,
+                          d->height};
   return finish_views(l, epoch, sample, &d->source, s);
 }
 
 static void process(rl_loader *l, int64_t position, slot *s) {
-  decoded *have = look_up(l, s->row);
-  void *fresh = NULL;
-  s->status = RL_OK;
-  if (have == NULL) {
-    s->status = rl_mem_alloc(&fresh, l->sample_bytes);
-    if (s->status == RL_OK) {
-      have = fresh;
-      have->source = (rl_image){0};
-      s->status = prepare(l, s->row, have);
-    }
-  }
+  decoded *have = look_up(l, s->row), *fresh = NULL;
+  s->status = have == NULL ? prepare(l, s->row, &fresh) : RL_OK;
+  if (fresh != NULL) have = fresh;
   if (s->status == RL_OK) s->status = finish(l, position, have, s);
   if (s->status != RL_OK) snprintf(s->text, sizeof s->text, "%s", rl_error_text());
-  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) drop_decoded(l, fresh);
+  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) drop_decoded(fresh);
 }
 
 /* ---- threads */
@@ -356,6 +382,10 @@ static rl_status check_options(const rl_loader_options *o) {
     return rl_fail(RL_EARG, "loader: batch = %d is not between 1 and 65536", o->batch);
   if (o->width < 1 || o->height < 1 || o->width > 8192 || o->height > 8192)
     return rl_fail(RL_EARG, "loader: size %dx%d, each side must be 1 to 8192", o->height, o->width);
+  if (o->resize != 0 && (o->resize < o->width || o->resize < o->height || o->resize > 8192))
+    return rl_fail(RL_EARG,
+                   "loader: resize = %d; the side that %dx%d is cut from is as long or longer, to 8192",
+                   o->resize, o->height, o->width);
   if (o->channels != 1 && o->channels != 3)
     return rl_fail(RL_EARG, "loader: channels = %d is neither 1 nor 3", o->channels);
   if (o->threads < 0 || o->threads > RL_LOADER_THREADS_MAX)
@@ -442,8 +472,6 @@ static rl_status alloc_slot(rl_loader *l, slot *s) {
 static rl_status alloc_all(rl_loader *l) {
   int ahead = l->o.threads == 0 ? 1 : l->o.batch + 2 * l->o.threads;
   l->window = ahead < l->n ? ahead : l->n;
-  l->sample_bytes = sizeof(decoded) +
-                    (size_t)l->o.width * (size_t)l->o.height * (size_t)(l->o.channels + l->masks + l->maps);
   l->slots = calloc((size_t)l->window, sizeof *l->slots);
   l->bad = calloc((size_t)l->n / 100 + 2, sizeof *l->bad);
   l->cache = calloc((size_t)l->m->rows, sizeof *l->cache);
@@ -491,7 +519,7 @@ static void free_all(rl_loader *l) {
     rl_mem_free(l->slots[i].saliency, pixels * (size_t)l->maps);
     rl_mem_free(l->slots[i].views, views_bytes(l));
   }
-  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) drop_decoded(l, l->cache[i]);
+  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) drop_decoded(l->cache[i]);
   free(l->slots);
   free(l->bad);
   free(l->cache);

@@ -15,6 +15,8 @@ typedef struct rl_loader_options {
   int split;           /* RL_SPLIT_NONE: all rows */
   const uint8_t *only; /* per row of the manifest, 1: one of them; NULL: all. Read by rl_loader_open alone */
   int batch, height, width, channels;
+  int resize; /* pixels that a picture's shorter side gets before the sample is cut from it; 0: the sample is
+              ** the whole picture, its sides brought to height and width */
   bool shuffle, drop_last; /* drop_last: no smaller batch at the end of an epoch */
   bool balance;  /* each class equally often; an epoch is as long as without, and shuffled. Rows without label
                 ** come once */
@@ -35,7 +37,7 @@ typedef struct rl_loader rl_loader;
 
 typedef struct rl_placed { /* how fixations of an image file come to lie in its sample */
   rl_view view;
-  double scale_x, scale_y; /* from pixels of the file to pixels of the sample, before the view */
+  double scale_x, scale_y; /* pixels of the file to those of the resized picture, before the view */
   int width, height;       /* of the file */
 } rl_placed;
 

@@ -6,7 +6,7 @@ local rl = require "rille"
 local trial = require "rille.run.trial"
 local steps = dofile(debug.getinfo(1, "S").source:match "^@(.*)/" .. "/steps.lua")
 
-local DATA = { train = 16, val = 4, test = 4, size = 32, seed = 5 }
+local DATA = { train = 16, val = 4, test = 4, size = 48, seed = 5 }
 local CASES = { -- name, which stages (all; or the last, from the start weights), options
   { "staged", "all", "strategy=hard" },
   { "degraded", "all", "strategy=benchmark_degraded", "task=classify" },

@@ -74,9 +74,9 @@ function command.run(o)
   local out = o.out or o[2]:gsub("(.)/+$", "%1") .. "-predicted"
   files.make_folder(out)
   local made = folders(out, report)
-  local d, forward, rows = run.recipe.data, evaluate.forward(run), {}
+  local d, forward, rows = require "rille.run.feed".fields(run.recipe), evaluate.forward(run), {}
   local loader = rl.data.loader(rl.data.open(o[2]),
-    { batch = run.options.batch, size = run.options.size, channels = run.options.channels,
+    { batch = run.options.batch, size = run.options.size, resize = d.resize, channels = run.options.channels,
     mean = d.mean, std = d.std, on_bad = d.on_bad, cache = 0 })
   core.no_grad(function()
     for batch in loader:epoch(1) do

@@ -22,12 +22,17 @@ local DEFAULTS = {
   rows = false,      -- a list of the set's rows: of the split, only these
   batch = 16,
   size = 128,        -- pixels, or { height, width }
+  resize = false,    -- pixels: the picture's shorter side gets so many and `size` is cut from it, with
+                     -- augment anywhere, else in the middle (torchvision's Resize, RandomCrop, CenterCrop);
+                     -- by default the whole picture is squeezed into `size`
   channels = 1,      -- 3: grey is repeated; 1: colour is averaged
   shuffle = false,   -- another order in each epoch, from (seed, epoch)
   balance = false,   -- each class equally often: an epoch is as long, small classes repeat, shuffled;
                      -- rows without a label come once
   drop_last = false, -- leave out a smaller last batch
-  augment = false,   -- { flip = 0.5, rotate = 5, crop = 0.1, brightness = 0.1, contrast = 0.1 }
+  augment = false,   -- { flip = 0.5, rotate = 5, crop = 0.1, brightness = 0.1, contrast = 0.1 }; vertical
+                     -- flips top to bottom; crop: 1 - crop to 1 of each side is seen, from anywhere or, with
+                     -- centred = true, from the middle
   views = false,     -- a list of views' options, see rille.data.views
   seed = 1,
   threads = 2,       -- 0: decode in the calling thread; the batches are the same
@@ -40,7 +45,8 @@ local DEFAULTS = {
   fixations = false, -- true: batches carry them
   cache = 2 ^ 30,    -- bytes of decoded images kept between epochs; 0: none
 }
-local AUGMENT = { flip = 0, rotate = 0, crop = 0, brightness = 0, contrast = 0 }
+local AUGMENT = { flip = 0, vertical = 0, rotate = 0, crop = 0, centred = false, brightness = 0,
+  contrast = 0 }
 
 Loader.SALIENCY = { "file", "fixations", "duration", "thirds" }
 
@@ -62,7 +68,7 @@ function Loader.new(set, opts)
     error("data.loader: the first argument is a data set", 3)
   end
   local o = check.options("data.loader", opts, DEFAULTS)
-  local a = check.options("data.loader: augment", o.augment or nil, AUGMENT)
+  local a = check.options("data.loader: augment", o.augment or { centred = true }, AUGMENT)
   check.word("data.loader", "on_bad", o.on_bad, { "stop", "skip" })
   if a.flip == true then a.flip = 0.5 end
   local saliency = o.saliency or set.saliency or "file"
@@ -70,12 +76,13 @@ function Loader.new(set, opts)
   local height, width = pair(o.size)
   local flat = {
     split = o.split or nil, rows = o.rows or nil, batch = o.batch,
-    height = height, width = width, channels = o.channels,
+    height = height, width = width, channels = o.channels, resize = o.resize or 0,
     shuffle = o.shuffle, drop_last = o.drop_last, skip_bad = o.on_bad == "skip", threads = o.threads,
     seed = o.seed, cache = o.cache or 0, mean = triple("mean", o.mean), std = triple("std", o.std),
     balance = o.balance, saliency = saliency, sigma = o.sigma or set.sigma or 0,
     views = o.views and views.list(o.views) or nil,
-    flip = a.flip, rotate = a.rotate, crop = a.crop, brightness = a.brightness, contrast = a.contrast,
+    flip = a.flip, vertical = a.vertical, rotate = a.rotate, crop = a.crop, centred = a.centred,
+    brightness = a.brightness, contrast = a.contrast,
   }
   local fixations = (o.fixations or saliency ~= "file") and set:gaze() or nil
   local self = { set = set, handle = raise.at(3, core.loader, set.manifest, flat, fixations),

@@ -18,8 +18,8 @@ local Feed = {}
 Feed.__index = Feed
 
 local FIELDS = { "augment", "balance", "classes", "dir", "drop_last", "fixations", "labelled", "labels",
-  "leave_out", "mean", "merge", "on_bad", "phantom", "saliency", "sigma", "std", "streams", "threads",
-  "views" }
+  "leave_out", "mean", "merge", "on_bad", "phantom", "resize", "saliency", "sigma", "std", "streams",
+  "threads", "views" }
 local EPOCHS_PER_STAGE = 1 << 20 -- so that no two stages see the same order
 
 local function check(recipe)
@@ -45,10 +45,10 @@ local function height_and_width(size)
 end
 
 -- Where a phantom of this kind lies; drawn when it is not there yet. A folder without its mark was cut short.
-local function phantom(recipe, o)
+local function phantom(recipe, o, resize)
   local p = recipe.data.phantom
   local height, width = height_and_width(recipe.options.size)
-  local size = p.size or math.max(height, width)
+  local size = p.size or resize or math.max(height, width)
   local cache = os.getenv "XDG_CACHE_HOME"
   local parent = cache and cache ~= "" and cache .. "/rille" or o.out .. "/data"
   local dir = ("%s/phantom-%d-%d-%d-%d-%d"):format(parent, size, p.train, p.val, p.test, p.seed)
@@ -65,11 +65,13 @@ local function phantom(recipe, o)
   return dir
 end
 
--- R.data, its fields that are functions worked out from the options; false is nothing.
-local function work_out(data, options)
+---R.data, its fields that are functions worked out from the options; false is nothing.
+---@param recipe table
+---@return table
+function Feed.fields(recipe)
   local out = {}
-  for key, v in pairs(data) do
-    if type(v) == "function" then v = v(options) end
+  for key, v in pairs(recipe.data) do
+    if type(v) == "function" then v = v(recipe.options) end
     out[key] = v or nil
   end
   return out
@@ -94,18 +96,19 @@ local function divide(self)
   end
 end
 
----Open the data of a recipe.
+---Open the data of a recipe. R.data.resize = 96 cuts `size` out of pictures whose shorter side has 96 pixels
+---(rille.data.loader).
 ---@param recipe table
 ---@param o { dir: string?, out: string, seed: integer, say: fun(text: string) }
 ---@return table feed dir, name, classes, counts { train, val, test }
 function Feed.open(recipe, o)
   check(recipe)
-  local d = work_out(recipe.data, recipe.options)
+  local d = Feed.fields(recipe)
   local dir = o.dir or d.dir
   local self = setmetatable({ seed = o.seed, options = recipe.options, data = d, loaders = {},
     counts = {} }, Feed)
   self.name = dir and dir:match("([^/]+)/*$") or "chest phantom"
-  self.dir = dir or phantom(recipe, o)
+  self.dir = dir or phantom(recipe, o, d.resize)
   self.set = rl.data.open(self.dir, { classes = d.classes, leave_out = d.leave_out, merge = d.merge,
     saliency = d.saliency, sigma = d.sigma })
   self.classes = self.set.classes
@@ -132,13 +135,20 @@ end
 ---@return boolean whether the recipe asks for random changes of images
 function Feed:augments()
   local a = self.data.augment
-  return a ~= nil and a ~= false and next(a) ~= nil
+  return a ~= nil and (next(a) ~= nil or self.data.resize ~= nil)
+end
+
+-- Where another size than the recipe's is asked for, as much of the picture is to be seen.
+local function resize(self, size)
+  local all, height, own = self.data.resize, height_and_width(size), height_and_width(self.options.size)
+  return all and math.ceil(all * height / own)
 end
 
 -- What rl.data.loader is given, for options of a kind of batches.
 function Feed:loader_options(o)
   local d = self.data
-  return { split = o.split, rows = o.rows, batch = o.batch, size = o.size or self.options.size,
+  local size = o.size or self.options.size
+  return { split = o.split, rows = o.rows, batch = o.batch, size = size, resize = resize(self, size),
     channels = o.channels or self.options.channels, shuffle = o.shuffle or false, augment = o.augment,
     seed = o.seed or self.seed, threads = d.threads, on_bad = d.on_bad, mean = d.mean, std = d.std,
     drop_last = o.drop_last or false, balance = o.balance or false,
