@@ -1,7 +1,7 @@
 -- Does a recogniser's gradient help an enhancer of bad images if it is let in only while both agree?
 -- Zhang and Cheng, arXiv:2501.01114; networks and losses after Liu et al., arXiv:1910.09185.
 -- rille run gradprom --vary strategy=none,joint,frozen,hard,soft --seeds 1..3
---   none            the enhancer alone (Benchmark-i); frozen_literal moves it alike
+--   none            the enhancer alone (Benchmark-i), frozen_literal alike; apart: its recogniser learns on
 --   joint           both gradients, always; frozen: so, with the recogniser fixed
 --   hard, soft      GradProm: the recogniser's gradient while their cosine s >= 0; times max(0, s)
 --   warm_up         ends before the recogniser is attached
@@ -85,7 +85,7 @@ end
 local STRATEGIES = { -- the least cosine at which the recogniser's gradient is let in
   none = {}, frozen_literal = {}, warm_up = {}, benchmark_clean = {}, benchmark_degraded = {},
   joint = { floor = -1 }, frozen = { floor = -1, phi = "fixed" }, hard = { floor = 0 },
-  soft = { floor = 0, mode = "soft" },
+  soft = { floor = 0, mode = "soft" }, apart = { floor = 1 },
 }
 local function recogniser_alone(o) return o.strategy:match "^benchmark(_%a+)$" end
 

@@ -37,6 +37,24 @@ describe("gradprom", function()
       end
     end)
   end
+  it("moves the enhancer apart as if there were no recogniser, which learns all the same", function()
+    local function after_three(strategy)
+      local run = open(dir, "gradprom", { "strategy=" .. strategy })
+      for _, m in pairs(run.models) do m:to "f64" end
+      local batch = trial.enter(run, 3)
+      batch.image, batch.mask = batch.image:to "f64", batch.mask:to "f64"
+      local before, record = run.models.segment:state_dict()["net.encoder.conv1.weight"]:clone(), nil
+      for _ = 1, 3 do record = trial.step(run, batch).record end
+      local moved = run.models.segment:state_dict()["net.encoder.conv1.weight"] - before
+      return run.models.enhancer:state_dict(), moved:abs():max():item(), record
+    end
+    local alone, nothing = after_three "none"
+    local apart, moved, record = after_three "apart"
+    for path, t in pairs(alone) do assert.is_close(t, apart[path], 1e-9) end
+    assert.equal(0, nothing)
+    assert.is_true(moved > 1e-5)
+    assert.equal(0, record.open)
+  end)
   for _, set in ipairs { "degradation=hard", "degradation=quarter", "enhancer=unet", "fidelity=l1",
     "strategy=benchmark_clean" } do
     it("trains with " .. set, function()
