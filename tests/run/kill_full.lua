@@ -1,6 +1,7 @@
--- Every system call of a save meets kill -9 and each error once, and whole runs are killed at random moments:
--- each run then goes on, and ends with the weights file of one that never stopped. Takes minutes, needs
--- strace. rille tests/run/kill_full.lua [random kills, default 50] [seed]
+-- Every system call of a save meets kill -9 and each error once, and whole runs of a recipe are killed at
+-- random moments of all its stages: each run then goes on, and ends with the weights file of one that never
+-- stopped. Takes minutes, needs strace.
+-- rille tests/run/kill_full.lua [random kills, default 50] [seed] [recipe, default cooperative]
 local here = arg[0]:match "^(.*)/run/[^/]*$"
 package.path = here .. "/?.lua;" .. here .. "/../?.lua;" .. package.path
 _G.RILLE_ROOT = here .. "/.."
@@ -9,7 +10,7 @@ local core = require "rille.core"
 local files = require "support.files"
 local lfs = require "lfs"
 
-local KILLS, SEED = tonumber(arg[1] or 50), tonumber(arg[2] or 1)
+local KILLS, SEED, RANDOM = tonumber(arg[1] or 50), tonumber(arg[2] or 1), arg[3] or "cooperative"
 local CALLS = { "openat", "write", "fsync", "close", "rename", "renameat", "unlink", "ftruncate", "mkdir",
   "lseek" }
 local SAVE = 6 -- the save whose calls are failed: of this step of the run, with best weights before it
@@ -17,14 +18,26 @@ local faults, done, ended = {}, 0, 0 -- ended: processes that did not survive
 
 local function exists(path) return lfs.attributes(path) ~= nil end
 
+-- A run of the recipe at hand: that of the specs for the calls of a save, then the one that was named.
+local recipe, whole = runs.RECIPE, nil
 local function line(name)
-  return ("run %q --preset tiny --data %q --out %s --checkpoint-steps 1 --quiet"):format(runs.RECIPE,
-    runs.data(), name)
+  local data = recipe == runs.RECIPE and ("--data %q"):format(runs.data()) or ""
+  return ("run %q --preset tiny --out %s --checkpoint-steps 1 --quiet %s"):format(recipe, name, data)
+end
+
+-- The weights of the run that never stops; gives its seconds.
+local function take_whole()
+  local began = core.clock()
+  local code, text = runs.program(line "whole")
+  assert(code == 0, text)
+  local span = core.clock() - began
+  whole = files.read(runs.root() .. "/whole/weights.safetensors")
+  files.remove(runs.root() .. "/whole")
+  return span
 end
 
 local function check(name, what, code, text)
   done = done + 1
-  local whole = files.read(runs.root() .. "/whole/weights.safetensors")
   local ok, own = pcall(files.read, runs.root() .. "/" .. name .. "/weights.safetensors")
   if not ok or own ~= whole then faults[#faults + 1] = ("%s: exit %d: %s"):format(what, code, text) end
   files.remove(runs.root() .. "/" .. name)
@@ -74,32 +87,41 @@ local function inject(calls, how)
   end
 end
 
+-- Where a kill fell: the stage that the log spoke of last.
+local fell = setmetatable({}, { __index = function() return 0 end })
+local function note_place(name)
+  local ok, log = pcall(files.read, runs.root() .. "/" .. name .. "/log.jsonl")
+  local place = ok and log:match '.*"stage":"([^"]*)"' or "the start"
+  fell[place] = fell[place] + 1
+end
+
 local function kill_at_random()
   math.randomseed(SEED)
-  local began = core.clock()
-  runs.program(line "timed")
-  local span = core.clock() - began
+  recipe = RANDOM
+  local span = take_whole()
   for k = 1, KILLS do
     local name, times = "random" .. k, {}
     for n = 1, 2 do -- killed, and killed again when it goes on
       times[n] = ("%.3f"):format(math.random() * span)
       local is_begun = n == 2 and exists(runs.root() .. "/" .. name .. "/run.json")
-      runs.program(is_begun and "run --quiet --checkpoint-steps 1 --resume " .. name or line(name),
-        "timeout -s KILL " .. times[n])
+      local again = "run --quiet --checkpoint-steps 1 --resume " .. name
+      local code = runs.program(is_begun and again or line(name), "timeout -s KILL " .. times[n])
+      if code ~= 0 then note_place(name) end
     end
     local code, text = finish(name)
     check(name, "killed after " .. table.concat(times, " and ") .. " s", code, text)
   end
 end
 
-assert(runs.program(line "whole") == 0)
+take_whole()
 local calls = calls_of_save()
 inject(calls, "signal=KILL")
 for _, error in ipairs { "EIO", "ENOSPC", "EINTR" } do inject(calls, "error=" .. error) end
 local injected = done
 kill_at_random()
 runs.clean()
-print(("%d system calls of a save, killed or failed %d times (%d processes ended); %d runs killed at random: "
-  .. "%d faults"):format(#calls, injected, ended, done - injected, #faults))
+print(("%d system calls of a save, killed or failed %d times (%d processes ended); %d runs of %s killed "
+  .. "at random: %d faults"):format(#calls, injected, ended, done - injected, RANDOM, #faults))
+for place, n in pairs(fell) do print(("  killed in %s: %d"):format(place, n)) end
 for _, text in ipairs(faults) do print(text) end
 os.exit(#faults == 0 and 0 or 1)

@@ -84,6 +84,7 @@ describe("a recipe", function()
     { with("{ plateau = 3 }", "{ plateu = 3 }"), nil, 'there is no "plateu", did you mean "plateau"' },
     { TEXT, { "stages.one.select=val dice" }, 'write watch = { segment = "name of an output" }' },
     { TEXT, { "stages.one.select=val lose" }, 'there is no "lose", did you mean "loss"' },
+    { TEXT, { "stages.two.select=last" }, 'stages.two.ends.plateau: waits for what is selected by' },
     { TEXT, { "stages.one.accumulate=0" }, "stages.one.accumulate: is a whole number from 1 on" },
     { TEXT, { "stages.one.ema=1" }, "stages.one.ema: is the share of the average" },
     { with("R.data", "R.after = {} R.data"), nil, "after: must be a function" },

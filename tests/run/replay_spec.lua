@@ -27,7 +27,7 @@ end
 -- A copy of the recipe that a spec may edit.
 local function own_recipe(name)
   local path = runs.root() .. "/" .. name .. ".lua"
-  files.write(path, files.read(runs.RECIPE))
+  files.write(path, (files.read(runs.RECIPE):gsub("plateau = 1, epochs = 2", "epochs = 2")))
   return path
 end
 
@@ -41,11 +41,14 @@ local TYPED = {
     'run:set("stages.joint.ends", { epochs = 1 })' },
 }
 
+-- No epoch before a change is taken as the best one.
+local LAST = { "stages.class.select=last", "stages.joint.select=last" }
+
 describe("a replay", function()
   local recipe, whole
   local function edit_file(run)
     local path = run.base.file
-    files.write(path, (files.read(path):gsub("math.min%(1, step / 4%)", "math.min(1, step / 3)")) .. "\n")
+    files.write(path, (files.read(path):gsub("rl.saliency_kl", "3 * rl.saliency_kl")) .. "\n")
   end
   local function again(name, queue, options)
     local info = start.read_info(runs.root() .. "/whole")
@@ -56,7 +59,7 @@ describe("a replay", function()
   end
   setup(function()
     recipe = own_recipe "edited"
-    local run = start.new(Recipe.load(recipe, { preset = "tiny" }),
+    local run = start.new(Recipe.load(recipe, { preset = "tiny", set = LAST }),
       { dir = runs.root() .. "/whole", data = runs.data(), seed = 1, checkpoint_steps = 1, quiet = true })
     assert(train(run, TYPED, { [3] = edit_file }))
     whole = runs.weights "whole"
@@ -73,6 +76,14 @@ describe("a replay", function()
     assert.are.equal(#a, #b)
     assert.are.equal(chain_a, chain_b)
   end)
+  local counts = { ["a file"] = 4, ["a schedule"] = 7, ["a freezing"] = 8, ["a gate"] = 9, ["an end"] = 10 }
+  for what, k in pairs(counts) do
+    it("ends elsewhere without the change of " .. what, function()
+      local name = "without" .. k
+      assert(again(name, replay.edit(replay.changes(runs.root() .. "/whole"), { k }, {})))
+      assert.is_true(whole ~= runs.weights(name))
+    end)
+  end
   it("ends with the same bytes when it is stopped and resumed", function()
     for stop = 2, 6 do
       local name = "stopped" .. stop
@@ -93,11 +104,11 @@ describe("a replay", function()
     assert.error_matches(function() of({ 11 }, {}) end, "there is no change 11; the run has 10", nil, true)
     assert.error_matches(function() of({}, { [1] = -2 }) end, "cannot be moved by -2", nil, true)
     assert(again("fewer", replay.edit(changes, { 1, 2, 3 }, {})))
-    assert.are_not.equal(whole, runs.weights "fewer")
+    assert.is_true(whole ~= runs.weights "fewer")
     local none = {}
     for k = 1, #changes do none[k] = k end
     assert(again("none", replay.edit(changes, none, {})))
-    runs.train(runs.new "plain")
+    runs.train(runs.new("plain", { recipe = own_recipe "plain", set = LAST }))
     assert.are.equal(runs.weights "plain", runs.weights "none")
   end)
   it("names what reads from outside the run", function()

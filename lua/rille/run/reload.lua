@@ -95,9 +95,19 @@ local function merged(run, old, new)
   return out, changed
 end
 
--- The losses of a turn on the last batch, as they would be.
-local function try_losses(run, recipe, s, t)
-  local kept, names = step.keep(run), turn.loss_names(t)
+-- The losses of turn k that its last step did not compute: all, where the recipe is another one.
+local function new_losses(run, recipe, t, k)
+  local names, known = {}, {}
+  for _, name in ipairs(recipe == run.recipe and run.parts[k].loss_names or {}) do known[name] = true end
+  for _, name in ipairs(turn.loss_names(t)) do
+    if not known[name] then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- Losses of a turn on the last batch, as they would be.
+local function try_losses(run, recipe, s, t, names)
+  local kept = step.keep(run)
   local trial = setmetatable({ recipe = recipe, stage = s, turn = t, loss_names = names }, { __index = run })
   local ok, why = pcall(core.no_grad, function() return step.losses(trial, step.outputs(trial, run.batch),
     run.batch) end)
@@ -106,17 +116,18 @@ local function try_losses(run, recipe, s, t)
 end
 
 ---Try stages and losses as they would be at the next step of the run's current stage: weights, rate, gate,
----and the losses on the last batch. Raises what they raise.
+---and on the last batch the losses that are new. Raises what they raise.
 ---@param run table
 ---@param recipe table
 ---@param stages table[]
 function reload.try(run, recipe, stages)
   local _, place = stage.find(run.stages, run.stage.name)
   local s = stages[place]
-  for _, t in ipairs(stage.turns(s)) do
+  for k, t in ipairs(stage.turns(s)) do
     turn.at(t, run.state.step + 1, run.state)
     parts.gate(t, turn.loss_names(t))
-    if run.batch then try_losses(run, recipe, s, t) end
+    local names = new_losses(run, recipe, t, k)
+    if run.batch and #names > 0 then try_losses(run, recipe, s, t, names) end
   end
 end
 

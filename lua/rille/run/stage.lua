@@ -147,6 +147,10 @@ function stage.check(s, losses)
   s.ends = check_ends(where, s.ends)
   check_watch(where, s)
   s.select = check_select(where, s, losses)
+  if s.select == "last" and s.ends.plateau then
+    fail(where .. ".ends.plateau", 'waits for what is selected by to gain, and select = "last" measures '
+      .. 'nothing; write epochs or steps, or select = "val loss"')
+  end
   for _, field in ipairs { "batch", "accumulate" } do
     if s[field] ~= nil and not is_whole(s[field]) then
       fail(("%s.%s"):format(where, field), "is a whole number from 1 on")
