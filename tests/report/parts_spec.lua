@@ -1,6 +1,7 @@
 if not pcall(require, "rille.util.json") then return pending("report needs rille.util.json") end
 local base64 = require "rille.report.base64"
 local compare = require "rille.report.compare"
+local variants = require "rille.report.variants"
 local folder = require "report.folder"
 local format = require "rille.report.format"
 local gates = require "rille.report.gates"
@@ -89,6 +90,18 @@ describe("report.compare", function()
       assert.is_truthy(text:find(part, 1, true), part)
     end
     assert.is_nil(text:find("http", 1, true))
+  end)
+  it("does not tell again what an option makes of the stages", function()
+    local function run(recipe, settings) return { recipe = recipe, settings = settings } end
+    local a = run("joint", { lr = "1", method = "equal", ["stages.one.gate"] = "none" })
+    local b = run("joint", { lr = "1", method = "promoted", ["stages.one.gate"] = "gradprom" })
+    local c = run("joint", { lr = "1", method = "promoted", ["stages.one.gate"] = "pcgrad" })
+    local other = run("alone", { lr = "2" })
+    assert.same({ "method" }, variants.paths { a, b, other })
+    assert.same({ "method", "stages.one.gate" }, variants.paths { a, b, c, other })
+    local groups = variants.group({ a, b, other }, { "method" })
+    assert.equals("joint, promoted", variants.name(groups[2]))
+    assert.equals("alone", variants.name(groups[3]))
   end)
   it("refuses an empty list", function()
     assert.error_matches(function() compare.write({}, root) end, "compare: no runs given")

@@ -1,8 +1,9 @@
 """The stages of the cooperative recipes and of what they are compared with, a second time in PyTorch.
 
-    rille tests/twin/cooperative.lua DIR [paper]             # start weights and batches
-    python cooperative.py DIR tiny > ../golden/cooperative.json           # the losses of ten f64 steps
-    python cooperative.py DIR paper > ../golden/cooperative_paper.json    # loss, gradient's norm, loss after a step
+    rille tests/twin/cooperative.lua DIR                  # start weights and batches at `tiny`
+    python cooperative.py DIR > ../golden/cooperative.json       # the losses of ten f64 steps
+
+One step at `paper` size is compared by paper.py.
 """
 import glob, json, os, sys
 
@@ -145,9 +146,8 @@ def step(net, loss_name, b, params, adam):
     else:
         loss = getattr(net, loss_name)(b)
         loss.backward()
-    norm = sum(p.grad.double().square().sum() for p in params if p.grad is not None).sqrt()
     adam.step()
-    return loss.item(), norm.item()
+    return loss.item()
 
 
 def enter(net, parts, moving):
@@ -162,32 +162,33 @@ def enter(net, parts, moving):
     return params
 
 
-def run(case, folder, size, dtype):
-    dense, width, rate = SIZES[size]
-    kind, stages = CASES[case]
-    net = kind(dense, width).to(dtype)
+def read(file, dtype):
+    b = load_file(file)
+    return {"label": b["label"] - 1, "image": b["image"].to(dtype), "saliency": b["saliency"].to(dtype)}
+
+
+def start(case, folder, size, dtype):
+    """A case's network with rille's start weights"""
+    dense, width, _ = SIZES[size]
+    net = CASES[case][0](dense, width).to(dtype)
     net.load_state_dict(load_file(f"{folder}/{case}-weights.safetensors"))
-    out = {}
-    for name, loss_name, parts in stages:
-        params, values = enter(net, parts, case == "released"), []
-        adam = torch.optim.Adam(params, lr=rate)
-        for file in sorted(glob.glob(f"{folder}/{case}-{name}-*.safetensors")):
-            b = load_file(file)
-            b = {"label": b["label"] - 1, "image": b["image"].to(dtype), "saliency": b["saliency"].to(dtype)}
-            values.append(step(net, loss_name, b, params, adam))
-            if size == "paper":
-                after = step(net, loss_name, b, params, adam)
-                values = [*values[0], after[0]]
-        out[name] = values if size == "paper" else [loss for loss, _ in values]
+    return net
+
+
+def run(case, folder):
+    net, out = start(case, folder, "tiny", torch.float64), {}
+    for name, loss_name, parts in CASES[case][1]:
+        params = enter(net, parts, case == "released")
+        adam = torch.optim.Adam(params, lr=SIZES["tiny"][2])
+        files = sorted(glob.glob(f"{folder}/{case}-{name}-*.safetensors"))
+        out[name] = [step(net, loss_name, read(f, torch.float64), params, adam) for f in files]
     return out
 
 
-def main(folder, size):
+def main(folder):
     cases = [c for c in CASES if os.path.exists(f"{folder}/{c}-weights.safetensors")]
     out = {"made_by": f"tests/twin/cooperative.py with PyTorch {torch.__version__}",
-           "f64": {c: run(c, folder, size, torch.float64) for c in cases}}
-    if size == "paper":
-        out["f32"] = {c: run(c, folder, size, torch.float32) for c in cases}
+           "f64": {c: run(c, folder) for c in cases}}
     json.dump(out, sys.stdout, indent=1)
     print()
 

@@ -17,7 +17,7 @@ end
 local function put_cell(parts, o)
   local share = o.sum > 0 and o.count / o.sum or 0
   local level = palette.level(share, 0, 1)
-  local ink = share > 0.45 and "on-deep" or "on-pale"
+  local ink = share >= 0.75 and "on-deep" or share >= 0.5 and "on-mid" or "on-pale"
   svg.put(parts, '<rect class="q%s" x="%s" y="%s" width="%s" height="%s"/>', level, o.x, o.y, o.wide - 2,
     o.high - 2)
   local x, y = o.x + o.wide / 2 - 1, o.y + o.high / 2

@@ -80,7 +80,8 @@ local RULES = [[
 .plot .line{fill:none;stroke:currentColor;stroke-width:1.9;stroke-linejoin:round;stroke-linecap:round}
 .plot .faint{stroke-width:1;opacity:.38}.plot .dot{fill:currentColor}.plot .bar{fill:currentColor;opacity:.85}
 .plot .whisker{stroke:var(--ink);stroke-width:1.4;fill:none}.plot .cells{shape-rendering:crispEdges}
-.plot .on-deep{fill:var(--on-deep)}.plot .on-pale{fill:var(--on-pale)}.plot .bg{fill:var(--bg)}
+.plot .on-deep{fill:var(--on-deep)}.plot .on-mid{fill:var(--on-mid)}
+.plot .on-pale{fill:var(--on-pale)}.plot .bg{fill:var(--bg)}
 ]]
 
 ---The style sheet of all charts, light and dark; paper is always light.
@@ -88,10 +89,12 @@ local RULES = [[
 function palette.css()
   local out = {
     ".plot{", variables(LIGHT, DIVERGING.light, SEQUENTIAL.light,
-      "--ink:#1d2126;--muted:#5c6570;--grid:#e3e6ea;--bg:#fff;--on-deep:#fff;--on-pale:#1d2126"),
+      "--ink:#1d2126;--muted:#5c6570;--grid:#e3e6ea;--bg:#fff;" ..
+      "--on-deep:#fff;--on-mid:#1d2126;--on-pale:#1d2126"),
     "}\n@media screen and (prefers-color-scheme:dark){.plot{",
     variables(DARK, DIVERGING.dark, SEQUENTIAL.dark,
-      "--ink:#e6e8eb;--muted:#a2abb6;--grid:#343a42;--bg:#15181c;--on-deep:#10141a;--on-pale:#e6e8eb"),
+      "--ink:#e6e8eb;--muted:#a2abb6;--grid:#343a42;--bg:#15181c;" ..
+      "--on-deep:#10141a;--on-mid:#10141a;--on-pale:#e6e8eb"),
     "}}\n", RULES,
   }
   for k = 1, palette.COLOURS do out[#out + 1] = string.format(".plot .s%d{color:var(--s%d)}", k, k) end

@@ -4,78 +4,25 @@
 local costs = require "rille.report.costs"
 local figures = require "rille.report.figures"
 local format = require "rille.report.format"
-local gates = require "rille.report.gates"
 local html = require "rille.report.html"
 local page = require "rille.report.page"
 local read = require "rille.report.read"
 local student = require "rille.metrics.student"
 local summary = require "rille.report.summary"
+local variants = require "rille.report.variants"
 
 local compare = {}
-
-local function flatten(out, path, v)
-  local is_map = type(v) == "table" and next(v) ~= nil and #v == 0
-  if not is_map then
-    out[path] = format.value(v)
-    return
-  end
-  for k, inner in pairs(v) do flatten(out, (path == "" and "" or path .. ".") .. tostring(k), inner) end
-end
-
--- Everything that may be varied, by path: options, the fields of stages, the preset.
-local function settings(info)
-  local out = { preset = info.preset and tostring(info.preset) or nil }
-  if type(info.options) == "table" then flatten(out, "", info.options) end
-  for _, stage in ipairs(type(info.stages) == "table" and info.stages or {}) do
-    if type(stage) == "table" then
-      local path = "stages." .. tostring(stage.name) .. "."
-      for _, key in ipairs { "trains", "losses", "optimiser", "ends" } do
-        if stage[key] ~= nil then out[path .. key] = format.value(stage[key]) end
-      end
-      out[path .. "gate"] = gates.name(stage.gate)
-    end
-  end
-  return out
-end
 
 local function load(dirs)
   local runs = {}
   for k, dir in ipairs(dirs) do
     local run = read.run(dir)
     runs[k] = { dir = dir, recipe = summary.recipe(run), seed = run.info.seed, values = {},
-      settings = settings(run.info), figures = figures.headline(run.metrics.metrics),
+      settings = variants.settings(run.info), figures = figures.headline(run.metrics.metrics),
       costs = select(2, costs.of(run)) }
     for _, f in ipairs(runs[k].figures) do runs[k].values[f.key] = f.value end
   end
   return runs
-end
-
--- Paths whose value differs between runs of one recipe.
-local function varied(runs)
-  local first, differs = {}, {}
-  for _, run in ipairs(runs) do
-    first[run.recipe] = first[run.recipe] or run.settings
-    for _, pair in ipairs { { run.settings, first[run.recipe] }, { first[run.recipe], run.settings } } do
-      for path, v in pairs(pair[1]) do differs[path] = differs[path] or pair[2][path] ~= v or nil end
-    end
-  end
-  differs.seed = nil
-  return figures.keys(differs)
-end
-
-local function group(runs, paths)
-  local groups, by_key = {}, {}
-  for _, run in ipairs(runs) do
-    local parts = { run.recipe }
-    for k, path in ipairs(paths) do parts[k + 1] = run.settings[path] or "–" end
-    local key = table.concat(parts, "\0")
-    if not by_key[key] then
-      by_key[key] = { recipe = run.recipe, cells = parts, runs = {} }
-      groups[#groups + 1] = by_key[key]
-    end
-    table.insert(by_key[key].runs, run)
-  end
-  return groups
 end
 
 ---Mean and standard deviation (over n - 1) of the numbers in a list.
@@ -152,17 +99,17 @@ local function paired(a, b, key)
 end
 
 local function differences(groups, keys)
-  local rows, first = {}, {}
-  for _, g in ipairs(groups) do
-    local base = first[g.recipe]
-    first[g.recipe] = base or g
-    for _, key in ipairs(base and keys or {}) do
-      local list = paired(base, g, key)
+  local rows = {}
+  for k = 2, #groups do
+    local g, name = groups[k], variants.name(groups[k])
+    for _, key in ipairs(keys) do
+      local list = paired(groups[1], g, key)
       local mean, std = compare.spread(list)
       local reach = std and student.quantile_above(0.025, #list - 1) * std / math.sqrt(#list)
       if mean then
-        rows[#rows + 1] = { table.concat(g.cells, ", "), figures.name(key), #list, format.metric(mean),
+        rows[#rows + 1] = { name, figures.name(key), #list, format.metric(mean),
           reach and format.interval { mean - reach, mean + reach } or "" }
+        name = "" -- told once
       end
     end
   end
@@ -212,8 +159,8 @@ end
 ---@return string
 function compare.text(run_dirs)
   local runs = load(run_dirs)
-  local paths, keys = varied(runs), columns(runs)
-  local groups = group(runs, paths)
+  local paths, keys = variants.paths(runs), columns(runs)
+  local groups = variants.group(runs, paths)
   local text = aligned(means(groups, paths, keys))
   local head, rows = differences(groups, keys)
   if #rows == 0 then return text end
@@ -233,8 +180,8 @@ function compare.write(run_dirs, out)
     error("compare: no runs given; give a list of run folders", 2)
   end
   local runs = load(run_dirs)
-  local paths, keys = varied(runs), columns(runs)
-  local groups = group(runs, paths)
+  local paths, keys = variants.paths(runs), columns(runs)
+  local groups = variants.group(runs, paths)
   local head, rows, left = means(groups, paths, keys)
   local body = { "<header><h1>" .. #runs .. " runs side by side</h1></header>",
     "<h2>Mean ± standard deviation over the runs of each variant</h2>",

@@ -83,6 +83,18 @@ local function column(stage, part, key)
   return x, y
 end
 
+-- Whether a stage's sum of losses is its only loss, so that one of the two curves would hide the other.
+local function is_double(stage, key)
+  local name = next(stage.losses)
+  if key ~= "loss" or not name or name == key or next(stage.losses, name) then return false end
+  for _, e in ipairs(stage.epochs) do
+    for _, part in ipairs { "val", "train" } do
+      if e[part].loss ~= e[part][name] then return false end
+    end
+  end
+  return true
+end
+
 -- Losses share a chart, metrics between -1 and 1 share another, everything else has its own.
 local function epoch_groups(stage)
   local seen, groups, by_name = {}, {}, {}
@@ -101,7 +113,7 @@ local function epoch_groups(stage)
       by_name[name] = { name = name, keys = {} }
       groups[#groups + 1] = by_name[name]
     end
-    if lo then table.insert(by_name[name].keys, key) end
+    if lo and not is_double(stage, key) then table.insert(by_name[name].keys, key) end
   end
   return groups
 end

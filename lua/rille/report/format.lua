@@ -11,6 +11,8 @@ local DASH = "–"
 ---@return boolean
 function format.is_number(v) return math.type(v) ~= nil and v == v end
 
+local NOTHING = 1e-6 -- a metric below it is rounding
+
 ---A metric: three decimals below 10, otherwise three significant digits.
 ---@param v any
 ---@return string
@@ -18,7 +20,8 @@ function format.metric(v)
   if not format.is_number(v) then return DASH end
   local size = math.abs(v)
   if size == math.huge then return v > 0 and "∞" or "−∞" end
-  if size ~= 0 and size < 5e-4 then return scale.text(v) end
+  if size >= NOTHING and size < 5e-4 then return (scale.text(v):gsub("^%-", "−")) end
+  if size < NOTHING then v = 0 end
   return (string.format(size < 10 and "%.3f" or size < 100 and "%.2f" or "%.1f", v):gsub("^%-", "−"))
 end
 

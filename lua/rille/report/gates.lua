@@ -87,6 +87,20 @@ local function noisy_chart(stage, key, o)
   return html.figure(plot.line(o), curves.note(window))
 end
 
+local REACHES = { 0.02, 0.05, 0.1, 0.2, 0.5, 1 }
+
+-- Cosines around 0, as far as they reach.
+local function cosine_chart(stage)
+  local lo, hi = scale.range { stage.gate.cos or {} }
+  if not lo then return nil end
+  local reach = 1
+  for k = #REACHES, 1, -1 do
+    if math.max(-lo, hi) <= REACHES[k] then reach = REACHES[k] end
+  end
+  return noisy_chart(stage, "cos", { title = "cosine between the tasks' gradients", ylabel = "cosine",
+    ylim = { -reach, reach }, zero = true })
+end
+
 local function share_chart(stage)
   local y = stage.gate.open
   if not y or not scale.range { y } then return nil end
@@ -159,8 +173,7 @@ end
 
 local function stage_section(run, stage)
   local small, wide = {}, {}
-  small[1] = noisy_chart(stage, "cos", { title = "cosine between the tasks' gradients", ylabel = "cosine",
-    ylim = { -1, 1 }, zero = true })
+  small[1] = cosine_chart(stage)
   small[#small + 1] = share_chart(stage)
   small[#small + 1] = noisy_chart(stage, "ratio", { ylabel = "norm of auxiliary / norm of main, logarithmic",
     title = "size of the auxiliary gradient beside the main one", ylog = true })

@@ -86,7 +86,9 @@ function page.write(run_dir)
   local bodies, name = render(run), summary.recipe(run)
   local out, nav = { "<header><h1>" .. html.escape(html.cut(name, 200)) .. "</h1>" }, {}
   local question = summary.question(run.info.recipe_text)
-  if question ~= "" then out[#out + 1] = html.p(question, "question") end
+  if question ~= "" then
+    out[#out + 1] = (html.p(question, "question"):gsub("`([^`<]*)`", "<code>%1</code>"))
+  end
   for _, section in ipairs(SECTIONS) do
     local link = string.format('<a href="#%s">%s</a>', section[1], section[2])
     if bodies[section[1]] then nav[#nav + 1] = link end

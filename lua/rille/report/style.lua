@@ -18,19 +18,25 @@ p{max-width:75ch;margin:.4rem 0}.question{font-size:1.12rem}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:1rem 0 0;font-size:.9rem}a{color:var(--link)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.7rem}
 .card{background:var(--panel);border-radius:8px;padding:.6rem .8rem}
-.card .name::first-letter{text-transform:uppercase}
 .card .name,.card .below{font-size:.8rem;color:var(--soft)}
 .card .value{font-size:1.5rem;line-height:1.3;font-weight:600;font-variant-numeric:tabular-nums}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));
   gap:.6rem 1.5rem;margin:0}
 .facts dt{font-size:.8rem;color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .7rem;text-align:right;vertical-align:top;
-  border-bottom:1px solid var(--edge);white-space:nowrap}
+.scroll{overflow-x:auto;background: /* a shade where there is more to the right */
+  linear-gradient(270deg,var(--page) 40%,transparent) 100% 0/3rem 100% no-repeat local,
+  linear-gradient(270deg,var(--edge),transparent) 100% 0/1.2rem 100% no-repeat scroll}
+table{border-bottom:1px solid var(--edge);border-collapse:separate;border-spacing:0;
+  font-size:.88rem;font-variant-numeric:tabular-nums}
+th,td{padding:.3rem .7rem;text-align:right;vertical-align:top;white-space:nowrap}
+td{border-top:1px solid var(--edge)}
 th{font-weight:600;color:var(--soft)}th.l,td.l{text-align:left}
-th:first-child,td:first-child{padding-left:0}
-table.texts td.l{white-space:normal;overflow-wrap:break-word;max-width:60rem}
+th:first-child,td:first-child{padding-left:0;position:sticky;left:0;background:var(--page)}
+td.l{white-space:normal;min-width:6rem;max-width:24rem;overflow-wrap:break-word}
+@media screen and (max-width:600px){td.l:first-child{max-width:10rem}}
+@media screen and (min-width:601px){td.l:first-child{white-space:nowrap;max-width:none}}
+table.texts td.l{white-space:normal;overflow-wrap:break-word;min-width:0;max-width:60rem}
+table.texts th,table.texts td{position:static}td details{margin:0}
 table.texts td:last-child.l{min-width:9rem}code,pre{font-size:.82rem}
 pre{background:var(--panel);padding:.8rem;border-radius:8px;overflow-x:auto;
   white-space:pre-wrap;overflow-wrap:anywhere}
@@ -49,10 +55,10 @@ figure.wide .plot{max-width:1000px;min-width:600px}figure.small .plot{max-width:
 .picture.best{border-color:var(--good)}.picture.worst{border-color:var(--bad)}
 .picture figcaption{display:flex;flex-wrap:wrap;gap:0 .8rem}.picture strong{color:var(--text)}
 .right{color:var(--good)}.wrong{color:var(--bad);font-weight:600}.file{overflow-wrap:anywhere}
-details{margin:.6rem 0}summary{cursor:pointer;font-weight:600}
+li{overflow-wrap:anywhere}details{margin:.6rem 0}summary{cursor:pointer;font-weight:600}
 @media print{body{font-size:10.5pt;max-width:none;padding:0}nav{display:none}h2,h3{break-after:avoid}
   .grid-of{grid-template-columns:1fr 1fr}.grid-of.pictures{grid-template-columns:1fr 1fr}
-  figure.wide .plot{min-width:0}.scroll{overflow:visible}table{font-size:8pt}
+  figure.wide .plot{min-width:0}.scroll{overflow:visible;background:none}table{font-size:8pt}
   th,td{padding:.15rem .35rem;white-space:normal}
   details::details-content{content-visibility:visible;block-size:auto}.card{border:1px solid var(--edge)}}
 ]]

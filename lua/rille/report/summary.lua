@@ -79,7 +79,8 @@ local function facts(run)
 end
 
 local function card(f)
-  local out = { '<div class="card"><div class="name">', html.escape(figures.name(f.key)),
+  local name = figures.name(f.key):gsub("^(%l)(%l)", function(a, b) return a:upper() .. b end)
+  local out = { '<div class="card"><div class="name">', html.escape(name),
     f.is_mean and ", mean" or "", '</div><div class="value">', format.metric(f.value), "</div>" }
   local interval, below = format.interval(f.interval), {}
   if interval ~= "" then below[1] = "interval " .. interval end

@@ -13,6 +13,25 @@ local function left_out(n)
   return html.p(string.format("%d more are in the run's folder.", n - MOST_ROWS), "note")
 end
 
+local function details(title, body)
+  return "<details><summary>" .. title .. "</summary>" .. body .. "</details>"
+end
+
+-- What a change wrote; a whole recipe is folded away.
+local function change_text(e)
+  local value = e.value
+  if value == nil then value = e.text end
+  local shown = value == nil and "" or html.cut(format.value(value), MOST_TEXT)
+  local code = "<code>" .. html.escape(shown) .. "</code>"
+  return { markup = e.kind == "reload" and details("the recipe's text", code) or code }
+end
+
+-- Where a change applies: its path, or what a new text of the recipe changed.
+local function change_path(e)
+  local path = e.path or type(e.changed) == "table" and table.concat(e.changed, ", ") or ""
+  return html.cut(path, 200)
+end
+
 ---Changes made by hand while the run was going on.
 ---@param run table
 ---@return string? nil when there were none
@@ -21,11 +40,7 @@ function texts.journal(run)
   local rows = {}
   for i = 1, math.min(#run.journal, MOST_ROWS) do
     local e = run.journal[i]
-    local value = e.value
-    if value == nil then value = e.text end
-    local shown = value == nil and "" or html.cut(format.value(value), MOST_TEXT)
-    rows[i] = { format.count(e.step), html.cut(e.kind or "", 80), html.cut(e.path or "", 200),
-      { markup = "<code>" .. html.escape(shown) .. "</code>" } }
+    rows[i] = { format.count(e.step), html.cut(e.kind or "", 80), change_path(e), change_text(e) }
   end
   return html.table({ "Step", "Kind", "Path", "New value or text" }, rows,
     { left = { [2] = true, [3] = true, [4] = true }, class = "texts" }) .. left_out(#run.journal)
@@ -43,10 +58,6 @@ local function flatten(rows, path, v)
   end
   table.sort(names)
   for _, name in ipairs(names) do flatten(rows, path == "" and name or path .. "." .. name, v[name]) end
-end
-
-local function details(title, body)
-  return "<details><summary>" .. title .. "</summary>" .. body .. "</details>"
 end
 
 local function stages(list)

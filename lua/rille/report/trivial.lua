@@ -26,10 +26,14 @@ local function collect(run)
   return answers, values, columns, ours
 end
 
+local function name_of(key)
+  return figures.name(key) .. (figures.is_less_better(key) and " (less is better)" or "")
+end
+
 local function comparison(answers, values, columns, ours)
   local head, rows = { "Answer" }, { { "this run" } }
   for c, key in ipairs(columns) do
-    head[c + 1] = figures.name(key) .. (figures.is_less_better(key) and " (less is better)" or "")
+    head[c + 1] = name_of(key)
     rows[1][c + 1] = format.metric(ours[key] and ours[key].value)
   end
   for r, name in ipairs(answers) do
@@ -54,7 +58,7 @@ local function chart(key, answers, values, ours)
   put("this run", ours[key], true)
   for _, name in ipairs(answers) do put((name:gsub("_", " ")), values[name][key], false) end
   if #bars < 2 then return nil end
-  return html.figure(plot.bars { bars = bars, title = figures.name(key) .. " beside trivial answers" })
+  return html.figure(plot.bars { bars = bars, title = name_of(key) .. " beside trivial answers" })
 end
 
 local function verdict(interval)
