@@ -44,6 +44,22 @@ describe("Recogniser", function()
     assert.error_matches(function() m:train():target(rl.rand { 1, 2, 3, 3 }) end, "2x3x3")
     assert.is_true(net[2].training)
   end)
+  it("explains what it names or draws: maps as rl.cam makes them, slopes around 0.5", function()
+    local x, cam = rl.rand({ 2, 3, 64, 64 }), rl.cam
+    local m = models.Recogniser { task = "classify", width = 4, classes = 3 }:eval()
+    local of, e = m(x):argmax(-1), m:explain(x)
+    local last = m:taps(x)[5]
+    assert.is_close(cam.picture(cam.cam(last, m.net.fc.weight, of), x), e.cam, 0)
+    assert.is_close(m:looks(x), e.grad_cam, 0)
+    local slope = cam.guided(m, x, of)
+    for n = 1, 2 do
+      assert.is_close(slope[n] / (2 * slope[n]:abs():max()) + 0.5, e.guided[n], 1e-5)
+    end
+    local drawn = models.Recogniser { task = "segment", width = 4 }:eval():explain(x)
+    assert.is_nil(drawn.cam)
+    assert.same({ 2, 1, 64, 64 }, drawn.grad_cam.shape)
+    assert.is_true(drawn.guided:min():item() >= 0 and drawn.guided:max():item() <= 1)
+  end)
   it("tells how undecided it is", function()
     local logits = rl.tensor({ { 0, 0 }, { 60, 0 } }, { dtype = "f64" })
     assert.is_close(math.log(2) / 2, small "classify":entropy(logits):item(), 1e-12)

@@ -51,6 +51,10 @@ describe("a run of gradprom", function()
     for _, key in ipairs { "psnr", "ssim", "psnr_inside", "ssim_outside", "mean_iou", "dice" } do
       assert.is_true(m[key] and m[key].mean == m[key].mean, key)
     end
+    local restored = files.read(runs.root() .. "/scored/pictures/index.json")
+    for _, label in ipairs { "given", "restored", "segment: Grad-CAM", "segment: guided backpropagation" } do
+      assert.truthy(restored:find(('"%s"'):format(label), 1, true), label)
+    end
     local png = runs.root() .. "/beside.png"
     local columns = beside.write({ runs.root() .. "/scored", runs.root() .. "/whole" }, png, 2)
     assert.equal("degraded", columns[1])

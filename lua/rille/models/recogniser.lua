@@ -55,16 +55,41 @@ end
 
 function Recogniser:forward(x) return self.net((x - per_channel(MEAN, x)) / per_channel(STD, x)) end
 
+-- What is explained of logits: the classes given or named, or the mask drawn.
+local function explained(self, maps, classes)
+  local logits = core.no_grad(function() return self:answer(maps) end)
+  return self.task == "segment" and logits:gt(0) or classes or logits:argmax(-1)
+end
+
+local function grad_cam(self, maps, of)
+  local function head(last) return self:answer { maps[1], maps[2], maps[3], maps[4], last } end
+  return cam.grad_cam(maps[5], head, of)
+end
+
 ---Where it looks: Grad-CAM on the ResNet's last level, of the classes given or of the mask that it draws.
 ---@param x rille.Tensor N x 3 x H x W of [0, 1]
 ---@param classes? rille.Tensor i64 N; default: those it names itself
 ---@return rille.Tensor N x 1 x H x W of [0, 1]
 function Recogniser:looks(x, classes)
   local maps = self:taps(x)
-  local logits = core.no_grad(function() return self:answer(maps) end)
-  local of = self.task == "segment" and logits:gt(0) or classes or logits:argmax(-1)
-  local function head(last) return self:answer { maps[1], maps[2], maps[3], maps[4], last } end
-  return cam.picture(cam.grad_cam(maps[5], head, of), x)
+  return cam.picture(grad_cam(self, maps, explained(self, maps, classes)), x)
+end
+
+---Everything that tells where it looks, as pictures of [0, 1]: the class activation map (of a classifier that
+---ends in a mean and a linear layer) and Grad-CAM, both of the ResNet's last level, N x 1 x H x W; and guided
+---backpropagation, N x 3 x H x W, 0.5 where the slope is 0.
+---@param x rille.Tensor N x 3 x H x W of [0, 1]
+---@param classes? rille.Tensor i64 N; default: those it names itself
+---@return { cam: rille.Tensor?, grad_cam: rille.Tensor, guided: rille.Tensor }
+function Recogniser:explain(x, classes)
+  local maps = self:taps(x)
+  local of = explained(self, maps, classes)
+  local slope = cam.guided(self, x, of)
+  local most = slope:abs():reshape({ x.shape[1], -1 }):max({ dim = -1 }):reshape { -1, 1, 1, 1 }
+  local last = self.task == "classify" and self.net.fc
+  return { cam = last and cam.picture(cam.cam(maps[5], last.weight, of), x) or nil,
+    grad_cam = cam.picture(grad_cam(self, maps, of), x),
+    guided = slope / (most + most:eq(0):to(most.dtype)) * 0.5 + 0.5 }
 end
 
 ---Cross-entropy with the batch's labels, or per pixel with its masks; images without one cost nothing.

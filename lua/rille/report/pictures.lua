@@ -51,7 +51,8 @@ local function figure(run, entry)
   end
   if #panels == 0 then return nil end
   local role = ROLES[entry.role] and " " .. entry.role or ""
-  local head = string.format('<figure class="picture%s"><div class="panels n%d">', role, math.min(#panels, 4))
+  local n = #panels <= 4 and #panels or #panels <= 6 and 3 or 4 -- in a row
+  local head = string.format('<figure class="picture%s"><div class="panels n%d">', role, n)
   return head .. table.concat(panels) .. "</div><figcaption>" .. caption(entry) .. "</figcaption></figure>"
 end
 

@@ -1,5 +1,6 @@
 -- The best, the median and the worst image of a split for each kind of output that can be looked at: gaze
 -- maps laid over the image, outlines of masks, restored images beside their originals.
+local build = require "rille.run.build"
 local core = require "rille.core"
 local files = require "rille.util.files"
 local io_ = require "rille.core".io
@@ -106,7 +107,7 @@ local SHOWS = {
     end
     return out
   end },
-  restore = { key = "psnr", name = "PSNR", panels = function(y, batch, i, spec)
+  restore = { key = "psnr", name = "PSNR", seen = "restored", panels = function(y, batch, i, spec)
     local from = type(spec) == "table" and spec.from
     local out = { { "restored", clamped(y[kinds.output(spec)][i]) },
       { "original", clamped(kinds.truth(spec, y, batch)[i]) } }
@@ -137,11 +138,28 @@ local function all_chosen(report, rows)
   return out
 end
 
+-- Where the run's recognisers (models that `explain`) look in the picture of that label.
+local function put_looks(panels, run, label)
+  local image
+  for _, p in ipairs(panels) do image = p[1] == label and p[2] or image end
+  for _, name in ipairs(build.sorted_names(run.models)) do
+    local m = run.models[name]
+    local by = m.explain and m:explain(image:unsqueeze(1)) or {}
+    for _, one in ipairs { { "cam", "CAM" }, { "grad_cam", "Grad-CAM" } } do
+      local map = by[one[1]]
+      panels[#panels + 1] = map and { name .. ": " .. one[2], pictures.overlay(pictures.grey(image), map[1]) }
+    end
+    panels[#panels + 1] = by.guided and { name .. ": guided backpropagation", clamped(by.guided[1]) }
+  end
+end
+
 local function entry_of(run, c, rows, y, batch, i)
   local row, spec = rows[c.row], run.recipe.table.report[c.kind]
+  local panels = core.no_grad(c.show.panels, y, batch, i, spec)
+  if c.show.seen then put_looks(panels, run, c.show.seen) end
   return { title = ("%s %s: %s %.3f"):format(c.kind, c.role, c.show.name, row[c.show.key]), role = c.role,
     file = row.file, label = run.feed.classes[row.label], predicted = run.feed.classes[row.predicted],
-    panels = write_panels(run.dir, c.kind .. "-" .. c.role, c.show.panels(y, batch, i, spec)) }
+    panels = write_panels(run.dir, c.kind .. "-" .. c.role, panels) }
 end
 
 ---Write the pictures of a run and their index.
@@ -153,19 +171,17 @@ function pictures.write(run, split, rows, forward)
   local chosen, index, at = all_chosen(run.recipe.table.report, rows), {}, 0
   if #chosen == 0 then return end
   files.make_folder(run.dir .. "/pictures")
-  core.no_grad(function()
-    for batch in run.feed:fixed(split, run.batch_size) do
-      local n, y = batch.image.shape[1], nil
-      for k, c in ipairs(chosen) do
-        local i = c.row - at
-        if i >= 1 and i <= n then
-          y = y or forward(batch)
-          index[k] = entry_of(run, c, rows, y, batch, i)
-        end
+  for batch in run.feed:fixed(split, run.batch_size) do
+    local n, y = batch.image.shape[1], nil
+    for k, c in ipairs(chosen) do
+      local i = c.row - at
+      if i >= 1 and i <= n then
+        y = y or core.no_grad(forward, batch)
+        index[k] = entry_of(run, c, rows, y, batch, i)
       end
-      at = at + n
     end
-  end)
+    at = at + n
+  end
   files.write(run.dir .. "/pictures/index.json", json.encode(index) .. "\n")
 end
 
