@@ -127,6 +127,17 @@ describe("plot.svg", function()
   end)
 end)
 
+describe("the palette", function()
+  it("tells 28 series apart by colour and dash", function()
+    local palette, seen = require "rille.plot.palette", {}
+    for k = 1, 28 do
+      local look = palette.series(k) .. palette.dash(k)
+      assert.is_nil(seen[look])
+      seen[look] = true
+    end
+  end)
+end)
+
 describe("plot.save", function()
   it("writes an svg file that stands alone", function()
     local file = os.tmpname()

@@ -44,8 +44,8 @@ function palette.series(k) return "s" .. (k - 1) % palette.COLOURS + 1 end
 ---@param k integer 1-based
 ---@return string
 function palette.dash(k)
-  -- Each round of colours shifts the dashes: colour and dash together stay unique up to 28 series.
-  return DASHES[((k - 1) + (k - 1) // palette.COLOURS) % #DASHES + 1]
+  -- 7 colours and 4 dashes: both together stay unique up to 28 series.
+  return DASHES[(k - 1) % #DASHES + 1]
 end
 
 ---Level of a value on a scale from lo to hi, as the number in a class name.

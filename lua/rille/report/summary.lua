@@ -18,14 +18,14 @@ function summary.recipe(run)
   return name:match("([^/\\]+)$") or name
 end
 
----The question a recipe asks: its first comment lines, without command lines.
+---The question a recipe asks: its first comment lines, without command lines and what is set in below them.
 ---@param text any recipe_text
 ---@return string empty when there is none
 function summary.question(text)
   local lines = {}
   for line in (type(text) == "string" and text or ""):gmatch("[^\n]*") do
     local comment = line:match("^%-%-+%s*(.-)%s*$")
-    if not comment or comment == "" and #lines > 0 then break end
+    if not comment or comment == "" and #lines > 0 or line:find("^%-%-  ") then break end
     if not comment:find("^rille%s") and not comment:find("^%[=*%[") then lines[#lines + 1] = comment end
   end
   return html.cut(table.concat(lines, " "), 1000)
