@@ -5,6 +5,7 @@ local costs = require "rille.report.costs"
 local figures = require "rille.report.figures"
 local format = require "rille.report.format"
 local html = require "rille.report.html"
+local overview = require "rille.report.overview"
 local page = require "rille.report.page"
 local read = require "rille.report.read"
 local student = require "rille.metrics.student"
@@ -186,6 +187,9 @@ function compare.write(run_dirs, out)
   local body = { "<header><h1>" .. #runs .. " runs side by side</h1></header>",
     "<h2>Mean ± standard deviation over the runs of each variant</h2>",
     html.table(head, rows, { left = left }) }
+  body[#body + 1] = overview.section(#groups, keys, function(k, key)
+    return (compare.spread(values_of(groups[k], key)))
+  end)
   body[#body + 1] = differences_table(groups, keys)
   body[#body + 1] = efficiency(groups, paths)
   body[#body + 1] = every_run(runs, keys)

@@ -26,9 +26,10 @@ end
 ---What the stages cost, and the run in all: the most that was trained at once, all that was ever trained,
 ---and the way to the best weights of the last stage, the whole of the stages before it included.
 ---@param run table of report.read
----@return table[] stages, table total at_once, in_all, epochs, seconds (to the best), spent, peak
+---@return table[] stages, table total at_once, in_all, epochs, seconds (to the best), spent, steps,
+---per_step (seconds, validation included), peak
 function costs.of(run)
-  local list, total = {}, { epochs = 0, seconds = 0, spent = 0 }
+  local list, total = {}, { epochs = 0, seconds = 0, spent = 0, steps = 0 }
   for k, stage in ipairs(run.log.stages) do
     local c = of_stage(stage)
     list[k] = c
@@ -38,8 +39,9 @@ function costs.of(run)
     local is_last = k == #run.log.stages
     total.epochs = total.epochs + (is_last and c.best or c.epochs or 0)
     total.seconds = total.seconds + (is_last and c.to_best or c.seconds or 0)
-    total.spent = total.spent + (c.seconds or 0)
+    total.spent, total.steps = total.spent + (c.seconds or 0), total.steps + (c.steps or 0)
   end
+  total.per_step = total.steps > 0 and total.spent / total.steps or nil
   return list, total
 end
 
@@ -78,6 +80,7 @@ end
 costs.COLUMNS = {
   { "Trained at once", "at_once", format.count }, { "Trained in all", "in_all", format.count },
   { "Epochs to best", "epochs", format.count }, { "Time to best", "seconds", format.seconds },
-  { "Time", "spent", format.seconds }, { "Peak memory", "peak", format.mib } }
+  { "Time", "spent", format.seconds }, { "Time per step", "per_step", format.seconds },
+  { "Peak memory", "peak", format.mib } }
 
 return costs
