@@ -12,9 +12,10 @@ local models, UNet = rl.models, rl.models.ResNetUNet
 local R = {}
 R.options = { -- as they stand: preset desk
   task = "segment", -- what is recognised: classify, segment, or both (by two recognisers)
-  strategy = "hard", lambda = 1e-4, fidelity = "mse", -- 1 with soft: the paper's lemma; or l1
+  strategy = "hard", lambda = 1e-4, -- 1 with soft: the paper's lemma
   phi = "trained", -- the recogniser's own parameters: trained by its whole gradient, gated, or fixed
   supervised = true, -- false: it need only say of restored images what it says of clean ones
+  fidelity = "mse", -- or l1
   degradation = "noise", sigma = 0.2, poisson = "A", -- or half, quarter (super-resolution), hard (A or B)
   enhancer = "sr_resnet", width = 32, -- published: 64; or unet, on a ResNet as the recogniser's
   depth = 18, resnet_width = 64, weights = "random", -- or a file that examples/imagenet.py wrote
@@ -71,8 +72,7 @@ function R.forward(m, batch, o)
 end
 
 local F = { mse = rl.mse_loss, l1 = rl.l1_loss } -- of pixels, eq. 2
-R.losses = {}
-function R.losses.restore(y, batch, _, o) return rl.one_of(o, "fidelity", F)(y.restored, batch.image) end
+R.losses = { restore = function(y, b, _, o) return rl.one_of(o, "fidelity", F)(y.restored, b.image) end }
 for _, task in ipairs(TASKS.both) do
   R.losses[task] = function(y, batch, m, o)
     if o.supervised then return m[task]:loss(y[task], batch) end

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "data/decoded.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -26,14 +27,6 @@ typedef struct slot { /* one prepared sample; written by the thread that claimed
   char text[TEXT_MAX];
 } slot;
 
-typedef struct decoded { /* what does not change with the epoch */
-  int width, height;     /* of the file */
-  rl_frame frame;        /* what `sample` holds, and what is cut from it */
-  size_t bytes;          /* of this */
-  rl_image source;       /* the file's own pixels, where there are views; else empty */
-  uint8_t sample[];      /* image, mask and saliency maps, resized */
-} decoded;
-
 typedef struct bad {
   int row;
   char text[TEXT_MAX];
@@ -52,7 +45,7 @@ struct rl_loader {
   int *scratch; /* one permutation */
   slot *slots;
   bad *bad;
-  decoded **cache; /* per manifest row */
+  rl_decoded **cache; /* per manifest row */
   size_t cached_bytes;
   uint32_t epoch;
   int index;
@@ -123,119 +116,14 @@ static int row_at(rl_loader *l, int64_t position) { /* with the lock held */
 
 /* ---- one sample */
 
-static rl_status read_part(const rl_loader *l, const char *file, const rl_image *like, const char *kind,
-                           rl_image *out) {
-  char path[4096], shown[200];
-  if (snprintf(path, sizeof path, "%s/%s", l->m->dir, file) >= (int)sizeof path)
-    return rl_fail(RL_EARG, "image: a path is longer than 4095 bytes");
-  RL_TRY(rl_image_read(out, path));
-  if (like == NULL || (out->width == like->width && out->height == like->height)) return RL_OK;
-  rl_status s = rl_fail(RL_EFORMAT, "image: \"%s\": this %s is %dx%d, its image %dx%d; make them equal",
-                        rl_quote(shown, sizeof shown, path, strlen(path)), kind, out->width, out->height,
-                        like->width, like->height);
-  rl_image_drop(out);
-  return s;
-}
-
-static rl_status fit(const decoded *d, rl_image *m, int channels, bool nearest,
-                     uint8_t *to) { /* empties *m */
-  rl_image sized = {0};
-  rl_status s = rl_image_channels(m, channels);
-  if (s == RL_OK && nearest)
-    s = rl_image_resize_nearest(&sized, m, d->frame.from_width, d->frame.from_height);
-  else if (s == RL_OK)
-    s = rl_image_resize(&sized, m, d->frame.from_width, d->frame.from_height);
-  if (s == RL_OK) memcpy(to, sized.pixels, rl_image_bytes(&sized));
-  rl_image_drop(&sized);
-  rl_image_drop(m);
-  return s;
-}
-
-static rl_status prepare_map(const rl_loader *l, int row, const decoded *d, uint8_t *to) {
-  const rl_row *r = &l->m->row[row];
-  rl_image part, size = {.width = d->width, .height = d->height};
-  if (l->o.gaze != RL_GAZE_NONE)
-    return rl_fixations_map(l->o.fixations, row, l->o.gaze, l->o.sigma, d->width, d->height,
-                            d->frame.from_width, d->frame.from_height, to);
-  if (r->saliency[0] == '\0') return RL_OK;
-  RL_TRY(read_part(l, r->saliency, &size, "saliency map", &part));
-  return fit(d, &part, 1, false, to);
-}
-
-static rl_status copy_image(rl_image *to, const rl_image *from) {
-  RL_TRY(rl_image_alloc(to, from->width, from->height, from->channels));
-  memcpy(to->pixels, from->pixels, rl_image_bytes(from));
-  return RL_OK;
-}
-
-/* The longer side is rounded down, as torchvision's Resize does. */
-static rl_status make_frame(const rl_loader_options *o, const rl_image *m, rl_frame *f) {
-  int shorter = m->width < m->height ? m->width : m->height;
-  int64_t width = (int64_t)o->resize * m->width / shorter, height = (int64_t)o->resize * m->height / shorter;
-  *f = (rl_frame){o->width, o->height, o->width, o->height};
-  if (o->resize == 0) return RL_OK;
-  if (width > 1000000 || height > 1000000)
-    return rl_fail(RL_EARG, "image: %dx%d is too narrow for resize = %d; leave resize out", m->width,
-                   m->height, o->resize);
-  f->from_width = (int)width, f->from_height = (int)height;
-  return RL_OK;
-}
-
-static rl_status make_decoded(const rl_loader *l, const rl_image *m, decoded **out) {
-  rl_frame f;
-  RL_TRY(make_frame(&l->o, m, &f));
-  size_t bytes = sizeof(decoded) +
-                 (size_t)f.from_width * (size_t)f.from_height * (size_t)(l->o.channels + l->masks + l->maps);
-  void *p = NULL;
-  RL_TRY(rl_mem_alloc(&p, bytes));
-  *out = p;
-  **out = (decoded){.width = m->width, .height = m->height, .frame = f, .bytes = bytes};
-  return l->o.views > 0 ? copy_image(&(*out)->source, m) : RL_OK;
-}
-
-static rl_status prepare_parts(const rl_loader *l, int row, decoded *d) { /* mask and maps */
-  const rl_row *r = &l->m->row[row];
-  size_t pixels = (size_t)d->frame.from_width * (size_t)d->frame.from_height;
-  uint8_t *to = d->sample + pixels * (size_t)l->o.channels;
-  rl_image part, size = {.width = d->width, .height = d->height};
-  if (l->masks && r->mask[0] != '\0') {
-    RL_TRY(read_part(l, r->mask, &size, "mask", &part));
-    RL_TRY(fit(d, &part, 1, true, to));
-  }
-  if (l->masks) to += pixels;
-  return l->maps > 0 ? prepare_map(l, row, d, to) : RL_OK;
-}
-
-static void drop_decoded(decoded *d) {
-  if (d == NULL) return;
-  rl_image_drop(&d->source);
-  rl_mem_free(d, d->bytes);
-}
-
-static rl_status prepare(const rl_loader *l, int row, decoded **out) { /* NULL where it fails */
-  rl_image m = {0};
-  *out = NULL;
-  RL_TRY(read_part(l, l->m->row[row].file, NULL, "image", &m));
-  rl_status s = make_decoded(l, &m, out);
-  if (s == RL_OK)
-    s = fit(*out, &m, l->o.channels, false, (*out)->sample);
-  else
-    rl_image_drop(&m);
-  if (s == RL_OK) s = prepare_parts(l, row, *out);
-  if (s == RL_OK) return RL_OK;
-  drop_decoded(*out);
-  *out = NULL;
-  return s;
-}
-
-static decoded *look_up(rl_loader *l, int row) {
+static rl_decoded *look_up(rl_loader *l, int row) {
   pthread_mutex_lock(&l->lock);
-  decoded *have = l->cache[row];
+  rl_decoded *have = l->cache[row];
   pthread_mutex_unlock(&l->lock);
   return have;
 }
 
-static bool remember(rl_loader *l, int row, decoded *d) { /* false: it stays the caller's */
+static bool remember(rl_loader *l, int row, rl_decoded *d) { /* false: it stays the caller's */
   size_t bytes = d->bytes + (d->source.pixels == NULL ? 0 : rl_image_bytes(&d->source));
   pthread_mutex_lock(&l->lock);
   bool fits = l->cache[row] == NULL && l->cached_bytes + bytes <= l->o.cache_bytes;
@@ -274,7 +162,7 @@ static rl_status finish_views(const rl_loader *l, uint32_t epoch, uint32_t sampl
 }
 
 /* The random part. */
-static rl_status finish(const rl_loader *l, int64_t position, const decoded *d, slot *s) {
+static rl_status finish(const rl_loader *l, int64_t position, const rl_decoded *d, slot *s) {
   const rl_row *r = &l->m->row[s->row];
   const rl_frame *f = &d->frame;
   size_t pixels = (size_t)f->from_width * (size_t)f->from_height;
@@ -298,12 +186,13 @@ static rl_status finish(const rl_loader *l, int64_t position, const decoded *d, 
 }
 
 static void process(rl_loader *l, int64_t position, slot *s) {
-  decoded *have = look_up(l, s->row), *fresh = NULL;
-  s->status = have == NULL ? prepare(l, s->row, &fresh) : RL_OK;
+  const rl_decoding how = {l->m, &l->o, l->masks, l->maps};
+  rl_decoded *have = look_up(l, s->row), *fresh = NULL;
+  s->status = have == NULL ? rl_decode(&how, s->row, &fresh) : RL_OK;
   if (fresh != NULL) have = fresh;
   if (s->status == RL_OK) s->status = finish(l, position, have, s);
   if (s->status != RL_OK) snprintf(s->text, sizeof s->text, "%s", rl_error_text());
-  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) drop_decoded(fresh);
+  if (fresh != NULL && (s->status != RL_OK || !remember(l, s->row, fresh))) rl_decoded_drop(fresh);
 }
 
 /* ---- threads */
@@ -519,7 +408,7 @@ static void free_all(rl_loader *l) {
     rl_mem_free(l->slots[i].saliency, pixels * (size_t)l->maps);
     rl_mem_free(l->slots[i].views, views_bytes(l));
   }
-  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) drop_decoded(l->cache[i]);
+  for (int i = 0; l->cache != NULL && i < l->m->rows; i++) rl_decoded_drop(l->cache[i]);
   free(l->slots);
   free(l->bad);
   free(l->cache);
