@@ -19,7 +19,11 @@ local CASES = { -- name, recipe, option
   { "uncertainty", "cooperative_joint", "method=uncertainty" },
   { "equal", "cooperative_joint", "method=equal" },
   { "gradprom", "cooperative_joint", "method=gradprom" },
+  { "thirds", "cooperative_scanpath" },
 }
+for _, part in ipairs { "embed", "F4", "se", "shortcut", "gaze" } do
+  CASES[#CASES + 1] = { "without_" .. part, "cooperative_ablation", "without=" .. part }
+end
 for _, net in ipairs { "mt_unet", "unet_class", "unet_map", "densenet", "res_se" } do
   CASES[#CASES + 1] = { net, "cooperative_baselines", "net=" .. net }
 end
@@ -32,7 +36,7 @@ end
 
 local function dump_batch(run, case, n, batch, dump)
   dump(("%s-%s-%02d"):format(case[1], run.stages[run.position.stage].name, n),
-    { image = batch.image, saliency = batch.saliency, label = batch.label })
+    { image = batch.image, saliency = batch.saliency, label = batch.label, thirds = batch.thirds })
 end
 
 ---The losses of ten f64 steps of each stage.
@@ -45,7 +49,7 @@ local function tiny(case, data, dump)
   for k, s in ipairs(run.stages) do
     trial.enter(run, k)
     out[s.name] = {}
-    steps.each_batch(run, k, { "image", "saliency" }, function(batch, n)
+    steps.each_batch(run, k, { "image", "saliency", "thirds" }, function(batch, n)
       if dump then dump_batch(run, case, n, batch, dump) end
       out[s.name][n] = trial.step(run, batch).total
     end)

@@ -6,6 +6,7 @@
 One step at `paper` size is compared by paper.py.
 """
 import glob, json, os, sys
+from functools import partial
 
 import torch
 import torch.nn as nn
@@ -65,6 +66,41 @@ class Staged(nn.Module):
         return sum(self.both(b))
 
 
+class Without(Staged):
+    """An ablation: a part named by the case is not there"""
+
+    def __init__(self, dense, width, part):
+        super().__init__(dense, width)
+        self.part = part
+        if part in ("se", "shortcut"):
+            self.res_se = ResSE(width, se=part != "se", shortcut=part != "shortcut")
+        elif part == "F4":
+            self.decoder = Decoder(width, None)
+        elif part == "gaze":
+            self.fusion = Fusion(self.densenet.width, 0, dropout=0)
+
+    def d1(self, b, f4):
+        return super().d1(b, None if self.part == "F4" else f4)
+
+    def fuse(self, b):
+        if self.part != "gaze":
+            return super().fuse(b)
+        f5 = self.densenet.final(self.densenet.tap(thrice(b)))
+        return F.cross_entropy(self.fusion(f5, None), b["label"])
+
+
+class Thirds(Staged):
+    """A map of gaze for each third of the viewing time; a third without gaze adds nothing"""
+
+    def __init__(self, dense, width):
+        super().__init__(dense, width)
+        self.head = Head(width, maps=3)
+
+    def gaze(self, b):
+        q, g = self.head(self.d1(b, self.densenet.tap(thrice(b)))).flatten(0, 1), b["thirds"].flatten(0, 1)
+        return saliency_kl(q[:, None], g[:, None])
+
+
 class Plain(nn.Module):
     """MT-UNet and its halves"""
 
@@ -117,6 +153,9 @@ STAGES = [ # name, loss, parts trained
 CASES = {
     "cooperative": (Staged, STAGES),
     "released": (Staged, [("embed", "embed_released", STAGES[0][2])] + STAGES[1:]),
+    "thirds": (Thirds, STAGES),
+    **{f"without_{p}": (partial(Without, part=p), STAGES) for p in ("F4", "se", "shortcut", "gaze")},
+    "without_embed": (Staged, STAGES[1:]),
     "uncertainty": (Joint, [("joint", "uncertainty", FUSED + ["weighting."])]),
     "equal": (Joint, [("joint", "equal", FUSED)]),
     "gradprom": (Joint, [("joint", "gradprom", FUSED)]),
@@ -164,7 +203,7 @@ def enter(net, parts, moving):
 
 def read(file, dtype):
     b = load_file(file)
-    return {"label": b["label"] - 1, "image": b["image"].to(dtype), "saliency": b["saliency"].to(dtype)}
+    return {name: t - 1 if name == "label" else t.to(dtype) for name, t in b.items()}
 
 
 def start(case, folder, size, dtype):

@@ -75,24 +75,26 @@ class SE(nn.Module):
 
 
 class ResSEBlock(nn.Module):
-    def __init__(self, i, o):
+    def __init__(self, i, o, se=True, shortcut=True):
         super().__init__()
-        self.shortcut = nn.Conv2d(i, o, 3, padding=1)
+        self.shortcut = nn.Conv2d(i, o, 3, padding=1) if shortcut else None
         self.conv1, self.bn1 = nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o)
         self.conv2, self.bn2 = nn.Conv2d(o, o, 3, padding=1), nn.BatchNorm2d(o)
-        self.se = SE(o)
+        self.se = SE(o) if se else nn.Identity()
 
     def forward(self, x):
         h = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return self.se(F.relu(h + self.shortcut(x)))
+        if self.shortcut:
+            return self.se(F.relu(h + self.shortcut(x)))
+        return self.se(F.relu(h + F.pad(x, (0, 0, 0, 0, 0, h.shape[1] - x.shape[1]))))
 
 
 class ResSE(nn.Module):
-    def __init__(self, width=1.0, channels=1):
+    def __init__(self, width=1.0, channels=1, se=True, shortcut=True):
         super().__init__()
         w = [channels] + [int(c * width) for c in (64, 128, 256, 512, 1024)]
         for k in range(1, 6):
-            self.add_module(f"block{k}", ResSEBlock(w[k - 1], w[k]))
+            self.add_module(f"block{k}", ResSEBlock(w[k - 1], w[k], se, shortcut))
 
     def forward(self, x):
         maps = []
@@ -140,10 +142,10 @@ class Decoder(nn.Module):
 
 
 class Head(nn.Module):
-    def __init__(self, width=1.0):
+    def __init__(self, width=1.0, maps=1):
         super().__init__()
         c = int(64 * width)
-        self.conv1, self.bn1, self.conv2 = nn.Conv2d(c, c, 3, padding=1), nn.BatchNorm2d(c), nn.Conv2d(c, 1, 1)
+        self.conv1, self.bn1, self.conv2 = nn.Conv2d(c, c, 3, padding=1), nn.BatchNorm2d(c), nn.Conv2d(c, maps, 1)
 
     def forward(self, d1):
         return self.conv2(F.relu(self.bn1(self.conv1(d1))))
@@ -155,7 +157,7 @@ class Fusion(nn.Module):
         self.fc1, self.fc2, self.dropout = nn.Linear(f5 + d1, 64), nn.Linear(64, classes), dropout
 
     def forward(self, f5, d1):
-        h = torch.cat([f5.mean((2, 3)), d1.mean((2, 3))], 1)
+        h = torch.cat([m.mean((2, 3)) for m in (f5, d1) if m is not None], 1)
         return self.fc2(F.dropout(F.relu(self.fc1(h)), self.dropout, self.training))
 
 
