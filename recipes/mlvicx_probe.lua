@@ -14,6 +14,7 @@ R.options = { -- as they stand: preset desk
   mode = "probe",
   labels = "none", -- or the column of the manifest that holds several labels per image
   share = 1, -- of the labels of train
+  settle = 0, -- epochs before, in which a frozen encoder's batch norms gather the statistics of these images
   size = 64, channels = 1, batch = 128,
   net = { layers = { 2, 2, 2, 2 }, width = 64 }, -- ResNet-18
   flip = false, -- true: half of the images mirrored in training; then no features can be kept
@@ -97,11 +98,16 @@ function R.stages(o)
   end
   local optimiser = { "AdamW", lr = rate, weight_decay = 0 }
   if o.mode == "segment" then optimiser = { "Adam", lr = mode[2] } end
-  return {
+  local list = {
     -- name   trains   losses        gate    optimiser  ends
     { o.mode, mode[1], { [loss] = 1 }, "none", optimiser, { epochs = o.epochs, plateau = o.patience },
       clip = 1, select = o.mode == "segment" and "val dice" or "val auc", watch = R.report(o) },
   }
+  if o.mode == "probe" and o.settle > 0 then
+    table.insert(list, 1, { "settle", mode[1], { [loss] = 1 }, "none", optimiser, { epochs = o.settle },
+      clip = 1, select = "last", frozen_norms = "moving" })
+  end
+  return list
 end
 
 return R

@@ -87,6 +87,15 @@ describe("recipes of MLVICX", function()
       assert.equal(6, probe.feed.counts.train)
     end
   end)
+  it("probe an encoder whose norms have settled on the images without bottlenecks", function()
+    local still, settled = new("still", "mlvicx_probe", { "epochs=1" }),
+      new("settled", "mlvicx_probe", { "epochs=1", "settle=1" })
+    assert.is_true(runs.train(still) and runs.train(settled))
+    local a, b = still.models.encoder, settled.models.encoder
+    assert.is_true(a.conv1.weight:detach():equal(b.conv1.weight:detach()))
+    assert.is_true(a.bn1.running_mean:abs():sum():item() == 0)
+    assert.is_true(b.bn1.running_mean:abs():sum():item() > 0)
+  end)
   it("transfer the encoder to masks", function()
     local run, result = step_of("mlvicx_probe", { "mode=segment", "batch=2" })
     assert.is_true(result.values.dice_ce > 0 and result.values.dice_ce < 3)
