@@ -15,3 +15,20 @@ rl_along rl_along_of(const rl_shape *shape, rl_layout layout, int dim) {
   a.outer = count == 0 ? 0 : count / (a.size * a.inner);
   return a;
 }
+
+rl_status rl_along_begin(const rl_call *c, rl_layout layout, rl_tensor **to) {
+  rl_tensor *dx = c->din[0];
+  bool fits = rl_lies(dx, layout);
+  if (fits)
+    *to = dx;
+  else
+    RL_TRY(rl_tensor_make(to, dx->dtype, &dx->shape, layout));
+  return fits && c->beta[0] != 0 ? RL_OK : rl_fill(*to, 0);
+}
+
+rl_status rl_along_end(const rl_call *c, rl_tensor **to) {
+  if (*to == NULL || *to == c->din[0]) return RL_OK;
+  rl_status s = rl_copy(c->din[0], *to, c->beta[0] != 0);
+  rl_tensor_drop(to);
+  return s;
+}

@@ -15,8 +15,8 @@ const rl_op rl_op_argmin = {
     .is_method = true,
     .in = {{"x"}},
     .params = params,
-    .layout = RL_ROWMAJOR,
-    .samples = "{ T{2, 3} } { T{2, 3, 4}, -2 } { T{2, 3}, { dim = 1, keepdim = true } } { T{} }",
+    .samples = "{ T{2, 3} } { T{2, 3, 4}, -2 } { T{2, 3}, { dim = 1, keepdim = true } } { T{} } "
+               "{ T{2, 3, 2, 4}, 2 } { T{2, 3, 2, 4}, 3 } { T{2, 3, 2, 4}, { dim = 4, keepdim = true } }",
     .no_gradient = "positions are whole numbers",
     .shape = rl_extreme_at_shape,
     .forward = forward,

@@ -7,16 +7,23 @@
 #define GRAIN   16384
 #define COLUMNS 256
 
+/* The order that values and places are in: as memory lies, where the output can lie so too. */
+static rl_layout order(const rl_call *c) {
+  const rl_arg *dim = &c->arg[0];
+  bool can = dim->given && (dim->i == 1 || c->arg[1].i != 0);
+  return can ? rl_along_layout(c->in[0]) : RL_ROWMAJOR;
+}
+
 static rl_along split(const rl_call *c) {
   const rl_tensor *x = c->in[0];
-  if (c->arg[0].given) return rl_along_of(&x->shape, RL_ROWMAJOR, (int)c->arg[0].i);
+  if (c->arg[0].given) return rl_along_of(&x->shape, order(c), (int)c->arg[0].i);
   return (rl_along){.outer = 1, .size = rl_count(x), .inner = 1};
 }
 
 rl_status rl_extreme_shape(rl_call *c) {
   const rl_shape *x = &c->in[0]->shape;
   rl_meta *m = &c->meta[0];
-  *m = (rl_meta){.dtype = c->in[0]->dtype, .layout = RL_ROWMAJOR};
+  *m = (rl_meta){.dtype = c->in[0]->dtype, .layout = c->arg[1].i != 0 ? order(c) : RL_ROWMAJOR};
   int64_t size = rl_count(c->in[0]);
   for (int d = 0; d < x->rank; d++) {
     bool gone = !c->arg[0].given || c->arg[0].i == d;
@@ -40,11 +47,12 @@ rl_status rl_extreme_at_shape(rl_call *c) {
 }
 
 typedef struct search {
+  const rl_call *c;
   const rl_tensor *x;
   rl_along a;
   int64_t *at; /* outer * inner, from 0 */
   int64_t group;
-  bool least;
+  bool least, values; /* values: out[0] gets them, out[1] the places; else out[0] the places */
 } search;
 
 /* The places for n neighbouring columns, row after row. */
@@ -62,6 +70,18 @@ typedef struct search {
 SEARCH(float)
 SEARCH(double)
 
+static void tell(const search *s, int64_t o, int64_t from, int64_t n) { /* places from .. from + n of row o */
+  rl_tensor *const *out = s->c->out;
+  for (int64_t i = o * s->a.inner + from; i < o * s->a.inner + from + n; i++) {
+    int64_t x = (o * s->a.size + s->at[i]) * s->a.inner + i % s->a.inner;
+    if (!s->values)
+      rl_index_set(out[0], i, s->at[i]);
+    else
+      rl_save(rl_data(out[0]), s->x->dtype, (size_t)i, rl_load(rl_data(s->x), s->x->dtype, (size_t)x));
+    if (s->c->nout == 2) rl_index_set(out[1], i, s->at[i]);
+  }
+}
+
 static void search_block(void *ctx, int64_t b, int worker) { /* some outer places, a stretch of inner */
   const search *s = ctx;
   (void)worker;
@@ -70,55 +90,63 @@ static void search_block(void *ctx, int64_t b, int worker) { /* some outer place
   for (int64_t o = first; o < first + s->group && o < s->a.outer; o++) {
     int64_t place = o * s->a.size * s->a.inner + from, *at = s->at + o * s->a.inner + from;
     if (s->a.inner == 1)
-      RL_KERNEL_CALL(rl_kernels_best(), s->x->dtype, peak, at, rl_at(s->x, place), s->least,
-                     (size_t)s->a.size);
+      RL_KERNEL_CALL(s->c->k, s->x->dtype, peak, at, rl_at(s->x, place), s->least, (size_t)s->a.size);
     else if (s->x->dtype == RL_F32)
       search_float((const float *)rl_at(s->x, place), &s->a, n, s->least, at);
     else
       search_double((const double *)rl_at(s->x, place), &s->a, n, s->least, at);
+    tell(s, o, from, n);
   }
 }
 
-static rl_status find(rl_call *c, bool least) { /* keep[0]: the places, from 0 */
-  search s = {.x = c->in[0], .a = split(c), .least = least};
+static rl_status find(rl_call *c, bool least, bool values) { /* keep[0]: the places, from 0, in order(c) */
+  rl_tensor *x = NULL;
+  search s = {.c = c, .a = split(c), .least = least, .values = values};
   RL_TRY(rl_keep(c, 0, RL_I64, &c->out[0]->shape));
   s.at = rl_data(c->keep[0]);
   if (rl_count(c->out[0]) == 0) return RL_OK;
   int64_t work = s.a.size * (s.a.inner < COLUMNS ? s.a.inner : COLUMNS);
   s.group = work >= GRAIN ? 1 : GRAIN / work;
-  return rl_parallel(search_block, &s, rl_blocks(s.a.outer, s.group) * rl_blocks(s.a.inner, COLUMNS));
+  RL_TRY(rl_arrange(&x, c->in[0], c->in[0]->dtype, order(c)));
+  s.x = x;
+  rl_status r = rl_parallel(search_block, &s, rl_blocks(s.a.outer, s.group) * rl_blocks(s.a.inner, COLUMNS));
+  rl_tensor_drop(&x);
+  return r;
 }
 
-rl_status rl_extreme_at_forward(rl_call *c, bool least) {
-  RL_TRY(find(c, least));
-  const int64_t *at = rl_data(c->keep[0]);
-  for (int64_t i = 0; i < rl_count(c->out[0]); i++) rl_index_set(c->out[0], i, at[i]);
-  return RL_OK;
-}
+rl_status rl_extreme_at_forward(rl_call *c, bool least) { return find(c, least, false); }
+rl_status rl_extreme_forward(rl_call *c, bool least) { return find(c, least, true); }
 
-rl_status rl_extreme_forward(rl_call *c, bool least) {
-  RL_TRY(find(c, least));
-  const int64_t *at = rl_data(c->keep[0]);
-  rl_along a = split(c);
-  rl_tensor *y = c->out[0];
-  for (int64_t i = 0; i < rl_count(y); i++) {
-    int64_t from = (i / a.inner * a.size + at[i]) * a.inner + i % a.inner;
-    rl_save(rl_data(y), y->dtype, (size_t)i, rl_load(rl_data(c->in[0]), y->dtype, (size_t)from));
-    if (c->nout == 2) rl_index_set(c->out[1], i, at[i]);
-  }
-  return RL_OK;
+typedef struct give {
+  rl_tensor *dx;
+  const rl_tensor *dy;
+  const int64_t *at;
+  rl_along a;
+  int64_t group;
+} give;
+
+static void give_block(void *ctx, int64_t b, int worker) {
+  const give *g = ctx;
+  (void)worker;
+  for (int64_t o = b * g->group; o < (b + 1) * g->group && o < g->a.outer; o++)
+    for (int64_t i = o * g->a.inner; i < (o + 1) * g->a.inner; i++) {
+      size_t to = (size_t)((o * g->a.size + g->at[i]) * g->a.inner + i % g->a.inner);
+      double was = rl_load(rl_data(g->dx), g->dx->dtype, to);
+      rl_save(rl_data(g->dx), g->dx->dtype, to, was + rl_load(rl_data(g->dy), g->dy->dtype, (size_t)i));
+    }
 }
 
 rl_status rl_extreme_backward(rl_call *c) {
-  rl_tensor *dx = c->din[0], *dy = c->dout[0];
-  if (dx == NULL) return RL_OK;
-  const int64_t *at = rl_data(c->keep[0]);
-  rl_along a = split(c);
-  if (c->beta[0] == 0) RL_TRY(rl_fill(dx, 0));
-  for (int64_t i = 0; dy != NULL && i < rl_count(dy); i++) {
-    size_t to = (size_t)((i / a.inner * a.size + at[i]) * a.inner + i % a.inner);
-    double was = rl_load(rl_data(dx), dx->dtype, to);
-    rl_save(rl_data(dx), dx->dtype, to, was + rl_load(rl_data(dy), dy->dtype, (size_t)i));
+  rl_tensor *to = NULL, *dy = NULL;
+  if (c->din[0] == NULL) return RL_OK;
+  rl_status s = rl_along_begin(c, order(c), &to);
+  if (s == RL_OK && c->dout[0] != NULL && rl_count(c->dout[0]) > 0) {
+    s = rl_arrange(&dy, c->dout[0], to->dtype, c->arg[1].i != 0 ? order(c) : RL_ROWMAJOR);
+    give g = {.dx = to, .dy = dy, .at = rl_data(c->keep[0]), .a = split(c)};
+    g.group = g.a.inner >= GRAIN ? 1 : GRAIN / g.a.inner;
+    if (s == RL_OK) s = rl_parallel(give_block, &g, rl_blocks(g.a.outer, g.group));
   }
-  return RL_OK;
+  if (s == RL_OK) s = rl_along_end(c, &to);
+  rl_tensor_drop(&dy);
+  return s;
 }

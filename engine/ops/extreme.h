@@ -1,5 +1,5 @@
 /* extreme.h: the largest or smallest element along one dim or over all, and its place: max, min, argmax,
-** argmin. The first of equal ones counts; NaN counts as beyond all. Inputs are row-major. */
+** argmin. The first of equal ones counts; NaN counts as beyond all. */
 #ifndef RL_OPS_EXTREME_H
 #define RL_OPS_EXTREME_H
 

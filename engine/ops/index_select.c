@@ -69,24 +69,20 @@ static rl_status forward(rl_call *c) {
 }
 
 static rl_status backward(rl_call *c) {
-  rl_tensor *dx = c->din[0], *dy = NULL, *own = NULL;
+  rl_tensor *dx = c->din[0], *dy = NULL, *to = NULL;
   if (dx == NULL) return RL_OK;
-  int d = (int)c->arg[0].i;
   rl_layout layout = rl_along_layout(dx);
-  bool fits = layout == RL_NHWC ? rl_is_nhwc(dx) : rl_is_rowmajor(dx);
   rl_status s = rl_arrange(&dy, c->dout[0], dx->dtype, layout);
-  if (s == RL_OK && !fits) s = rl_tensor_make(&own, dx->dtype, &dx->shape, layout);
-  rl_tensor *to = own != NULL ? own : dx;
-  if (s == RL_OK && (own != NULL || c->beta[0] == 0)) s = rl_fill(to, 0);
+  if (s == RL_OK) s = rl_along_begin(c, layout, &to);
   if (s == RL_OK) {
-    picks p = {.at = rl_data(c->keep[0]), .n = rl_count(c->keep[0]), .a = rl_along_of(&dx->shape, layout, d)};
+    picks p = {.at = rl_data(c->keep[0]), .n = rl_count(c->keep[0])};
+    p.a = rl_along_of(&dx->shape, layout, (int)c->arg[0].i);
     p.width = rl_dtype_size(dx->dtype), p.dtype = dx->dtype, p.k = c->k;
     p.x = rl_data(to), p.y = rl_data(dy);
     s = rl_parallel(add_block, &p, p.a.outer * rl_blocks(p.a.inner, GRAIN));
   }
-  if (s == RL_OK && own != NULL) s = rl_copy(dx, own, c->beta[0] != 0);
+  if (s == RL_OK) s = rl_along_end(c, &to);
   rl_tensor_drop(&dy);
-  rl_tensor_drop(&own);
   return s;
 }
 

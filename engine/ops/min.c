@@ -16,9 +16,10 @@ const rl_op rl_op_min = {
     .is_method = true,
     .in = {{"x"}},
     .params = params,
-    .layout = RL_ROWMAJOR,
     .samples =
-        "{ T{2, 3} } { T{2, 3, 4}, -2 } { T{2, 3}, { dim = 1, keepdim = true } } { T{0, 2}, 2 } { T{} }",
+        "{ T{2, 3} } { T{2, 3, 4}, -2 } { T{2, 3}, { dim = 1, keepdim = true } } { T{0, 2}, 2 } { T{} } "
+        "{ T{2, 3, 2, 4}, 2 } { T{2, 3, 2, 4}, 3 } { T{2, 3, 2, 4}, { dim = 4, keepdim = true } } "
+        "{ T{2, 3, 2, 4}, { dim = 2, keepdim = true } }",
     .shape = rl_extreme_shape,
     .forward = forward,
     .backward = rl_extreme_backward,
