@@ -19,7 +19,6 @@
 #define PAUSE() ((void)0)
 #endif
 
-#define WORKERS_MAX 64
 #define SPINS       4000
 #define WORK_LEAST  8192    /* elements; about 3 us */
 #define FLUSH       0x8040u /* MXCSR: flush-to-zero, denormals-are-zero */
@@ -40,7 +39,7 @@ static struct {
   _Atomic uint32_t turn; /* counts regions; workers wait for a change */
   _Atomic int sleepers;
   _Atomic bool quit;
-  pthread_t id[WORKERS_MAX];
+  pthread_t id[RL_THREADS_MAX];
   int running, wanted;
 } pool;
 
@@ -133,7 +132,7 @@ static int granted(void) { /* affinity, then the cgroup's quota */
     }
     fclose(f);
   }
-  return n < WORKERS_MAX ? n : WORKERS_MAX;
+  return n < RL_THREADS_MAX ? n : RL_THREADS_MAX;
 }
 
 static void call_workers(void) {
@@ -186,8 +185,8 @@ int rl_threads_get(void) {
 }
 
 rl_status rl_threads_set(int n) {
-  if (n < 0 || n > WORKERS_MAX)
-    return rl_fail(RL_EARG, "threads: %d is not between 1 and %d", n, WORKERS_MAX);
+  if (n < 0 || n > RL_THREADS_MAX)
+    return rl_fail(RL_EARG, "threads: %d is not between 1 and %d", n, RL_THREADS_MAX);
   int now = n == 0 ? granted() : n;
   if (now != pool.wanted) pool_stop();
   pool.wanted = now;

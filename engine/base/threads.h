@@ -6,6 +6,8 @@
 
 #include "rille.h"
 
+#define RL_THREADS_MAX 64
+
 /* body(ctx, block, worker): block in [0, blocks), worker in [0, rl_threads_get()): for scratch, never for
 ** results.
 ** Bodies allocate nothing and cannot fail. Nested calls run on the calling thread alone.

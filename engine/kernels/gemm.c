@@ -50,7 +50,8 @@ static void cut_columns(plan *p, int64_t meant) {
   int64_t flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2), blocks = p->gi * p->parts;
   int64_t gj = least((meant + blocks * p->batch - 1) / (blocks * p->batch), flops / blocks / BLOCK_FLOPS + 1);
   if (gj < (g->n + COLS_MAX - 1) / COLS_MAX) gj = (g->n + COLS_MAX - 1) / COLS_MAX;
-  p->cols = ceil_to((g->n + gj - 1) / gj, p->panel);
+  int64_t panels = g->pa.scale != NULL && !g->ta && !p->pack ? 2 : 1; /* each block copies its rows of A */
+  p->cols = ceil_to((g->n + gj - 1) / gj, panels * p->panel);
   p->gj = (g->n + p->cols - 1) / p->cols;
 }
 

@@ -18,6 +18,8 @@
 #define FEW_TILES   160 /* up to which weights are made panel by panel */
 #define SLICE       128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
 #define PACK_LANES  64  /* inner lanes of a block of the weights' transform */
+#define OWN_BLOCKS  4       /* of tiles, up to which each worker makes weights of its own, */
+#define OWN_WEIGHTS 262144  /* floats, if they are no more than stay in its L2: another core's come slowly */
 #define ROUND_BYTES                                                                                          \
   ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
 #define ROUND_TILES 112 /* but at least so many tiles */
@@ -55,6 +57,7 @@ typedef struct job {
   const float *weight, *bias;
   float *y;
   float *u, *v, *scratch;
+  bool *made; /* by worker: its own weights; NULL where all share u */
   int64_t scratch_floats;
   double *sums; /* [source][block][3][outer lanes], or NULL */
   /* gradient to the weight: */
@@ -197,11 +200,17 @@ static void block_body(void *ctx, int64_t block, int worker) {
   int64_t t0 = j->each * b / j->blocks, t1 = j->each * (b + 1) / j->blocks;
   if (!wanted(j, source)) return;
   float *v = j->scratch + worker * j->scratch_floats, *m = v + F * j->of_v;
+  float *u = j->made == NULL ? j->u : m + F * j->of_m;
+  if (j->made != NULL && !j->made[worker]) {
+    for (int64_t p = 0; p < j->panels; p++)
+      filter(j, p, 0, j->inner.all, u + p * F * j->of_u, j->of_u);
+    j->made[worker] = true;
+  }
   rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
   read_tiles(j, source, t0, t1, at, 0, 1);
   for (int64_t p = 0; p < j->panels; p++) {
     rl_wino_product q = {.v = v, .v_frequency = at.frequency, .v_tile = at.tile, .m = m, .tiles = t1 - t0};
-    q.u = j->u + p * F * j->of_u;
+    q.u = u + p * F * j->of_u;
     q.u_frequency = j->of_u;
     q.m_frequency = j->of_m;
     q.depth = j->inner.all;
@@ -257,7 +266,7 @@ static void cut(job *j) {
 }
 
 static rl_status in_blocks(job *j) {
-  RL_TRY(rl_parallel(pack_body, j, j->panels * rl_blocks(j->inner.all, PACK_LANES)));
+  if (j->made == NULL) RL_TRY(rl_parallel(pack_body, j, j->panels * rl_blocks(j->inner.all, PACK_LANES)));
   return rl_parallel(block_body, j, j->sources * j->blocks);
 }
 
@@ -279,7 +288,10 @@ static rl_status run(job *j, bool summed, void (*finish)(job *, double *), doubl
   j->of_v = odd(tiles * j->lane_step);
   j->of_m = odd(tiles * j->panel);
   int64_t u = stages ? 0 : j->panels * F * j->of_u, v = stages ? F * j->of_v : 0;
-  j->scratch_floats = F * (j->of_m + (stages ? j->of_u : j->of_v));
+  bool own = !stages && j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS, made[RL_THREADS_MAX] = {false};
+  if (own) j->made = made;
+  j->scratch_floats = F * (j->of_m + (stages ? j->of_u : j->of_v)) + (own ? u : 0);
+  if (own) u = 0;
   int64_t sums = summed ? j->sources * j->blocks * 3 * j->outer.all : 0;
   size_t bytes =
       (size_t)sums * sizeof(double) + (size_t)(u + v + j->scratch_floats * rl_threads_get()) * sizeof(float);
