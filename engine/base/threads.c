@@ -19,9 +19,9 @@
 #define PAUSE() ((void)0)
 #endif
 
-#define SPINS       4000
-#define WORK_LEAST  8192    /* elements; about 3 us */
-#define FLUSH       0x8040u /* MXCSR: flush-to-zero, denormals-are-zero */
+#define SPINS      4000
+#define WORK_LEAST 8192    /* elements; about 3 us */
+#define FLUSH      0x8040u /* MXCSR: flush-to-zero, denormals-are-zero */
 
 typedef struct job {
   rl_body body;

@@ -14,12 +14,12 @@
 #include <string.h>
 
 #define F           RL_WINO_FREQUENCIES
-#define BLOCK_TILES 14  /* of a block; 7 to 28 are within 7 % on Zen 4 */
-#define FEW_TILES   160 /* up to which weights are made panel by panel */
-#define SLICE       128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
-#define PACK_LANES  64  /* inner lanes of a block of the weights' transform */
-#define OWN_BLOCKS  4       /* of tiles, up to which each worker makes weights of its own, */
-#define OWN_WEIGHTS 262144  /* floats, if they are no more than stay in its L2: another core's come slowly */
+#define BLOCK_TILES 14     /* of a block; 7 to 28 are within 7 % on Zen 4 */
+#define FEW_TILES   160    /* up to which weights are made panel by panel */
+#define SLICE       128    /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
+#define PACK_LANES  64     /* inner lanes of a block of the weights' transform */
+#define OWN_BLOCKS  4      /* of tiles, up to which a worker makes weights of its own, */
+#define OWN_WEIGHTS 262144 /* no more floats than stay in its L2: another core's come slowly */
 #define ROUND_BYTES                                                                                          \
   ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
 #define ROUND_TILES 112 /* but at least so many tiles */
@@ -202,8 +202,7 @@ static void block_body(void *ctx, int64_t block, int worker) {
   float *v = j->scratch + worker * j->scratch_floats, *m = v + F * j->of_v;
   float *u = j->made == NULL ? j->u : m + F * j->of_m;
   if (j->made != NULL && !j->made[worker]) {
-    for (int64_t p = 0; p < j->panels; p++)
-      filter(j, p, 0, j->inner.all, u + p * F * j->of_u, j->of_u);
+    for (int64_t p = 0; p < j->panels; p++) filter(j, p, 0, j->inner.all, u + p * F * j->of_u, j->of_u);
     j->made[worker] = true;
   }
   rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
@@ -288,8 +287,9 @@ static rl_status run(job *j, bool summed, void (*finish)(job *, double *), doubl
   j->of_v = odd(tiles * j->lane_step);
   j->of_m = odd(tiles * j->panel);
   int64_t u = stages ? 0 : j->panels * F * j->of_u, v = stages ? F * j->of_v : 0;
-  bool own = !stages && j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS, made[RL_THREADS_MAX] = {false};
-  if (own) j->made = made;
+  bool own = !stages && j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS;
+  bool made[RL_THREADS_MAX] = {false};
+  j->made = own ? made : NULL;
   j->scratch_floats = F * (j->of_m + (stages ? j->of_u : j->of_v)) + (own ? u : 0);
   if (own) u = 0;
   int64_t sums = summed ? j->sources * j->blocks * 3 * j->outer.all : 0;
