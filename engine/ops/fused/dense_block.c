@@ -174,13 +174,23 @@ static void note_moments(const room *r, int64_t at, int64_t n) {
   for (int64_t j = 0; j < n; j++) r->mean[at + j] = r->made[j], r->var[at + j] = r->made[n + j];
 }
 
+/* In evaluation all normalisations are known beforehand. */
+static void prepare_layer(void *ctx, int64_t l, int worker) {
+  const rl_dense *d = ctx;
+  (void)worker;
+  for (int which = 0; which < 2; which++) {
+    rl_norm q = rl_dense_norm(d, d->c->keep[1], l, which);
+    prepare(d, &q, l, which, NULL, NULL);
+  }
+}
+
 static rl_status layer_forward(const rl_dense *d, const room *r, int64_t l, char *y1) {
   rl_tensor **in = d->c->in + rl_dense_at(l, 0);
   int64_t cin = rl_dense_cin(d, l);
   char *x = rl_data(d->c->out[0]);
   rl_norm norm1 = rl_dense_norm(d, d->c->keep[1], l, 0), norm2 = rl_dense_norm(d, d->c->keep[1], l, 1);
   double *middle = r->middle + 2 * l * d->mid;
-  prepare(d, &norm1, l, 0, r->mean, r->var);
+  if (d->training) prepare(d, &norm1, l, 0, r->mean, r->var);
   rl_gemm g = {.dtype = d->c->dtype, .tb = true, .m = d->pixels, .n = d->mid, .k = cin};
   g.a = x, g.lda = d->channels;
   g.b = rl_data(in[DENSE_CONV1]), g.ldb = cin;
@@ -188,7 +198,7 @@ static rl_status layer_forward(const rl_dense *d, const room *r, int64_t l, char
   g.pa = (rl_prologue){.scale = norm1.scale, .shift = norm1.shift, .act = RL_ACT_RELU};
   g.moments = d->training ? middle : NULL;
   RL_TRY(rl_gemm_run(&g));
-  prepare(d, &norm2, l, 1, middle, middle + d->mid);
+  if (d->training) prepare(d, &norm2, l, 1, middle, middle + d->mid);
   rl_conv conv2 = rl_dense_conv2(d, &norm2, y1);
   bool wanted = d->training && l + 1 < d->layers;
   RL_TRY(rl_conv_forward(&conv2, rl_data(in[DENSE_CONV2]), NULL, x + cin * d->size, wanted ? r->made : NULL));
@@ -204,7 +214,8 @@ static rl_status all_layers(const rl_dense *d, const room *r) {
   if (d->training) {
     RL_TRY(rl_column_moments(d->c->dtype, d->pixels, d->c0, rl_data(d->c->out[0]), d->channels, r->made));
     note_moments(r, 0, d->c0);
-  }
+  } else
+    RL_TRY(rl_parallel(prepare_layer, (void *)d, d->layers));
   for (int64_t l = 0; l < d->layers; l++)
     RL_TRY(layer_forward(
         d, r, l, (char *)rl_data(d->c->keep[0]) + (d->c->grad ? l * d->pixels * d->mid * d->size : 0)));
