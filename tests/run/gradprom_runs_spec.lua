@@ -42,6 +42,33 @@ describe("a run of gradprom", function()
     end
     assert.equal(2, seen)
   end)
+  it("restores whole pictures of any size, a square of them enlarged", function()
+    local dir = runs.root() .. "/own"
+    assert(os.execute(("mkdir -p %q"):format(dir)))
+    local picture = rl.rand { 3, 37, 50 }
+    assert(rl.io.write_png(dir .. "/one.png", picture))
+    local code, text = runs.program "predict whole own --whole --zoom 11,5,25 --out out"
+    assert.are.equal(0, code, text)
+    local restored = rl.io.read_image(runs.root() .. "/out/restored/one.png")
+    local zoom = rl.io.read_image(runs.root() .. "/out/zooms/one.png"):to "f32"
+    assert.are.same({ 3, 37, 50 }, restored.shape)
+    assert.are.same({ 3, 37 + 50, 50 + 8 + 50 }, zoom.shape)
+    local run = runs.resume "whole" -- nothing is added to a picture that is to be restored
+    run.models.enhancer:eval()
+    local given = rl.io.read_image(dir .. "/one.png"):to("f32") / 255
+    local want = run.models.enhancer(given:unsqueeze(1)):detach():clamp { min = 0, max = 1 }
+    assert.is_close(want[1] * 255, restored:to "f32", 0.51)
+    local under = zoom[{ {}, { 38, 87 }, { 1, 50 } }]:unsqueeze(1) -- the left picture, twice as large
+    assert.is_close(given[{ {}, { 5, 29 }, { 11, 35 } }] * 255,
+      under:interpolate({ size = { 25, 25 }, mode = "nearest" })[1], 0.51)
+    local wrong = { ["--zoom 1,1,9"] = "needs --whole", ["--whole --zoom 9"] = "takes X,Y,SIDE",
+      ["--whole --zoom 40,1,20"] = "one.png, which has 50x37 pixels" }
+    for options, message in pairs(wrong) do
+      code, text = runs.program("predict whole own --out wrong " .. options)
+      assert.are.equal(1, code)
+      assert.truthy(text:find(message, 1, true), text)
+    end
+  end)
   it("is scored, and shown beside another", function()
     local line = ("run %q --preset tiny --data %q --out scored --quiet --set strategy=none --set %s"):format(
       RECIPE, runs.data(), table.concat(SHORT, " --set "))

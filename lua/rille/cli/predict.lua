@@ -5,6 +5,10 @@ local command = { name = "predict", usage = "RUN DIR [options]",
   words = { least = 2, most = 2, what = "a run folder and a folder of pictures" },
   doc = "answers for a folder of PNG and JPEG pictures: predictions.csv; maps, masks, restored pictures",
   options = { { name = "out", value = "DIR", doc = "where they go (default DIR-predicted)" },
+    { name = "whole",
+      doc = "each picture at its own size, one at a time; of a run that restores, restored pictures alone" },
+    { name = "zoom", value = "X,Y,SIDE",
+      doc = "with --whole: restored pictures beside what was given, this square of both enlarged" },
     common.THREADS } }
 
 local function rows_of(y, report, batch)
@@ -35,25 +39,75 @@ local DRAWS = {
   end },
 }
 
+local function name_of(file) return (file:gsub("%.%w+$", ""):gsub("[/\\]", "_")) end
+
 local function write_pictures(dir, y, report, batch)
   local pictures, kinds = require "rille.run.pictures", require "rille.run.kinds"
   for kind, draws in pairs(DRAWS) do
     local draw = report[kind] and draws[2](pictures, kinds, y[kinds.output(report[kind])], batch.image)
     for i, file in ipairs(draw and batch.file or {}) do
-      local name = file:gsub("%.%w+$", ""):gsub("[/\\]", "_")
-      pictures.save(("%s/%s/%s.png"):format(dir, draws[1], name), draw(i))
+      pictures.save(("%s/%s/%s.png"):format(dir, draws[1], name_of(file)), draw(i))
     end
   end
 end
 
+-- X,Y,SIDE of --zoom in pixels of the picture that was given, from 1.
+local function square(o, report)
+  if not o.zoom then return nil end
+  local x, y, side = o.zoom:match "^(%d+),(%d+),(%d+)$"
+  if not (o.whole and report.restore) then
+    error("predict: --zoom shows restored pictures: it needs --whole, and a run that restores", 0)
+  elseif not x or x + 0 < 1 or y + 0 < 1 or side + 0 < 1 then
+    error(('predict: --zoom takes X,Y,SIDE in pixels from 1, such as 40,60,32, not "%s"'):format(o.zoom), 0)
+  end
+  return { x = math.tointeger(x), y = math.tointeger(y), side = math.tointeger(side) }
+end
+
+local function write_zoom(dir, y, report, batch, zoom)
+  local rl, pictures, kinds = require "rille", require "rille.run.pictures", require "rille.run.kinds"
+  local restored = y[kinds.output(report.restore)]:to("f32"):clamp { min = 0, max = 1 }
+  local given = batch.image
+  local height, width, times = given.shape[3], given.shape[4], restored.shape[4] // given.shape[4]
+  if zoom.x + zoom.side - 1 > width or zoom.y + zoom.side - 1 > height then
+    error(("predict: --zoom %d,%d,%d does not lie in %s, which has %dx%d pixels"):format(zoom.x, zoom.y,
+      zoom.side, batch.file[1], width, height), 0)
+  end
+  local x, y1, side = (zoom.x - 1) * times + 1, (zoom.y - 1) * times + 1, zoom.side * times
+  local before = pictures.zoomed(rl.data.resize(given, restored)[1], x, y1, side)
+  local gap = rl.full({ 3, before.shape[2], 8 }, 1)
+  pictures.save(("%s/zooms/%s.png"):format(dir, name_of(batch.file[1])),
+    rl.cat({ before, gap, pictures.zoomed(restored[1], x, y1, side) }, 3))
+end
+
+-- The batches of a folder: windows as in training, or each picture as large as it is.
+local function batches(set, run, whole)
+  local core, rl = require "rille.core", require "rille"
+  local d = require "rille.run.feed".fields(run.recipe)
+  local o = { batch = run.options.batch, size = run.options.size, resize = d.resize, mean = d.mean,
+    std = d.std, channels = run.options.channels, on_bad = d.on_bad, cache = 0 }
+  if not whole then return rl.data.loader(set, o):epoch(1) end
+  local i = 0
+  return function()
+    i = i + 1
+    if i > set.n then return nil end
+    local image = assert(core.io.read_image(set.dir .. "/" .. set:row(i).file))
+    o.batch, o.resize, o.rows, o.size, o.threads = 1, nil, { i }, { image.shape[2], image.shape[3] }, 0
+    return rl.data.loader(set, o):next()
+  end
+end
+
 -- Makes the folders of the pictures; their names for the last line.
-local function folders(out, report)
+local function folders(out, report, zoom)
   local files, made = require "rille.util.files", {}
   for kind, draws in pairs(DRAWS) do
     if report[kind] then
       files.make_folder(out .. "/" .. draws[1])
       made[#made + 1] = out .. "/" .. draws[1]
     end
+  end
+  if zoom then
+    files.make_folder(out .. "/zooms")
+    made[#made + 1] = out .. "/zooms"
   end
   table.sort(made)
   return made
@@ -71,18 +125,22 @@ function command.run(o)
   if files.kind(o[2]) ~= "directory" then
     error(('predict: "%s" is no folder; name one with PNG or JPEG files'):format(o[2]), 0)
   end
-  local out = o.out or o[2]:gsub("(.)/+$", "%1") .. "-predicted"
+  local out, zoom = o.out or o[2]:gsub("(.)/+$", "%1") .. "-predicted", square(o, report)
   files.make_folder(out)
-  local made = folders(out, report)
-  local d, forward, rows = require "rille.run.feed".fields(run.recipe), evaluate.forward(run), {}
-  local loader = rl.data.loader(rl.data.open(o[2]),
-    { batch = run.options.batch, size = run.options.size, resize = d.resize, channels = run.options.channels,
-    mean = d.mean, std = d.std, on_bad = d.on_bad, cache = 0 })
+  if o.whole and report.restore then report = { restore = report.restore } end
+  local made, forward, rows = folders(out, report, zoom), evaluate.forward(run), {}
   core.no_grad(function()
-    for batch in loader:epoch(1) do
+    for batch in batches(rl.data.open(o[2]), run, o.whole) do
       local y = forward(batch)
       for _, row in ipairs(rows_of(y, report, batch)) do rows[#rows + 1] = row end
-      write_pictures(out, y, report, batch)
+      local ok, why = pcall(write_pictures, out, y, report, batch)
+      if not ok and type(why) ~= "string" then error(why, 0) end
+      if not ok then
+        local size = batch.image.shape
+        error(("predict: %s, %dx%d pixels: %s%s"):format(batch.file[1], size[4], size[3], tostring(why),
+          o.whole and "; the network does not take every size: leave --whole out" or ""), 0)
+      end
+      if zoom then write_zoom(out, y, report, batch, zoom) end
     end
   end)
   evaluate.write_csv(out .. "/predictions.csv", rows, classes, run.info.data.findings)

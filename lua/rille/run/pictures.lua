@@ -50,6 +50,22 @@ function pictures.outlined(image, mask, who)
   return rl.cat(parts, 1)
 end
 
+---A picture with a box in it, and under it what the box holds, as wide as the picture.
+---@param image rille.Tensor C x H x W in 0..1
+---@param x integer column of the box's left edge, from 1
+---@param y integer row of its upper edge
+---@param side integer pixels
+---@return rille.Tensor 3 x (H + W) x W in 0..1
+function pictures.zoomed(image, x, y, side)
+  local width = image.shape[3]
+  local box = rl.zeros { 1, image.shape[2], width }
+  box[{ {}, { y, y + side - 1 }, { x, x + side - 1 } }]:fill_(1)
+  local inside = image[{ {}, { y, y + side - 1 }, { x, x + side - 1 } }]:unsqueeze(1)
+  local large = rl.interpolate(inside, { size = { width, width }, mode = "nearest" })[1]
+  if large.shape[1] == 1 then large = rl.cat({ large, large, large }, 1) end
+  return rl.cat({ pictures.outlined(image, box, "ours"), large }, 2)
+end
+
 ---Write a picture.
 ---
 ---Raises: when it cannot be written.
