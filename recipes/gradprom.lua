@@ -114,7 +114,7 @@ R.telemetry = models.Recogniser.telemetry -- entropies: a recogniser that collap
 function R.report(o)
   local alone = recogniser_alone(o)
   local out = { restore = not alone and { "restored", from = "shown" } or nil }
-  for _, task in ipairs(TASKS[o.task]) do out[task] = task .. (alone or "") end
+  for _, task in ipairs(TASKS[o.task]) do out[task] = task .. (alone and "_degraded" or "") end
   return out
 end
 return R

@@ -65,6 +65,13 @@ describe("gradprom", function()
       assert.is_true(result.total == result.total and result.norm > 0)
     end)
   end
+  it("scores a recogniser alone by bad images, whatever it was trained on", function()
+    for _, kind in ipairs { "clean", "degraded" } do
+      local run = open(dir, "gradprom", { "strategy=benchmark_" .. kind })
+      assert.same({ ["segment_" .. kind] = 1 }, run.stages[1].losses)
+      assert.same({ segment = "segment_degraded" }, run.recipe.table.report)
+    end
+  end)
   it("shows every strategy the same noise, fresh in each epoch and fixed in a test", function()
     local function degraded(strategy, epoch)
       local run = open(dir, "gradprom", { "strategy=" .. strategy })
