@@ -6,7 +6,7 @@
 
 #include "rille.h"
 
-#define RL_THREADS_MAX 64
+#define RL_THREADS_MAX 64 /* rl_threads_get() is never more: room for what is kept per worker */
 
 /* body(ctx, block, worker): block in [0, blocks), worker in [0, rl_threads_get()): for scratch, never for
 ** results.

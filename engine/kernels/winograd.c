@@ -1,5 +1,6 @@
 /* Cuts Winograd convolutions into blocks (winograd.h). Forward and the gradient to the input, in one of two orders: a worker
-** takes a block of tiles through input transform, products and output transform, with weights transformed once for all; or,
+** takes a block of tiles through input transform, products and output transform, with weights transformed once for all (or,
+** where blocks are few, by each worker for itself); or,
 ** where tiles are few and channels many, all tiles are transformed first and a worker takes one panel of outputs, making
 ** that panel's weights in its own scratch, so that they never go through memory. */
 #include "kernels/winograd.h"

@@ -26,9 +26,9 @@ rl_status rl_along_begin(const rl_call *c, rl_layout layout, rl_tensor **to) {
   return fits && c->beta[0] != 0 ? RL_OK : rl_fill(*to, 0);
 }
 
-rl_status rl_along_end(const rl_call *c, rl_tensor **to) {
-  if (*to == NULL || *to == c->din[0]) return RL_OK;
-  rl_status s = rl_copy(c->din[0], *to, c->beta[0] != 0);
+rl_status rl_along_end(const rl_call *c, rl_tensor **to, rl_status so_far) {
+  if (*to == NULL || *to == c->din[0]) return so_far;
+  if (so_far == RL_OK) so_far = rl_copy(c->din[0], *to, c->beta[0] != 0);
   rl_tensor_drop(to);
-  return s;
+  return so_far;
 }

@@ -146,7 +146,7 @@ rl_status rl_extreme_backward(rl_call *c) {
     g.group = g.a.inner >= GRAIN ? 1 : GRAIN / g.a.inner;
     if (s == RL_OK) s = rl_parallel(give_block, &g, rl_blocks(g.a.outer, g.group));
   }
-  if (s == RL_OK) s = rl_along_end(c, &to);
+  s = rl_along_end(c, &to, s);
   rl_tensor_drop(&dy);
   return s;
 }

@@ -81,7 +81,7 @@ static rl_status backward(rl_call *c) {
     p.x = rl_data(to), p.y = rl_data(dy);
     s = rl_parallel(add_block, &p, p.a.outer * rl_blocks(p.a.inner, GRAIN));
   }
-  if (s == RL_OK) s = rl_along_end(c, &to);
+  s = rl_along_end(c, &to, s);
   rl_tensor_drop(&dy);
   return s;
 }

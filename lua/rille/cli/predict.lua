@@ -24,6 +24,8 @@ local function rows_of(y, report, batch)
   return rows
 end
 
+local function restored(y) return y:to("f32"):clamp { min = 0, max = 1 } end
+
 -- What each kind draws for image i, in a folder of its own.
 local DRAWS = {
   saliency = { "maps", function(pictures, _, y, image)
@@ -35,7 +37,7 @@ local DRAWS = {
     return function(i) return mask[i] end
   end },
   restore = { "restored", function(_, _, y)
-    return function(i) return y[i]:to("f32"):clamp({ min = 0, max = 1 }) end
+    return function(i) return restored(y[i]) end
   end },
 }
 
@@ -65,18 +67,17 @@ end
 
 local function write_zoom(dir, y, report, batch, zoom)
   local rl, pictures, kinds = require "rille", require "rille.run.pictures", require "rille.run.kinds"
-  local restored = y[kinds.output(report.restore)]:to("f32"):clamp { min = 0, max = 1 }
-  local given = batch.image
-  local height, width, times = given.shape[3], given.shape[4], restored.shape[4] // given.shape[4]
+  local made, given = restored(y[kinds.output(report.restore)]), batch.image
+  local height, width, times = given.shape[3], given.shape[4], made.shape[4] // given.shape[4]
   if zoom.x + zoom.side - 1 > width or zoom.y + zoom.side - 1 > height then
     error(("predict: --zoom %d,%d,%d does not lie in %s, which has %dx%d pixels"):format(zoom.x, zoom.y,
       zoom.side, batch.file[1], width, height), 0)
   end
   local x, y1, side = (zoom.x - 1) * times + 1, (zoom.y - 1) * times + 1, zoom.side * times
-  local before = pictures.zoomed(rl.data.resize(given, restored)[1], x, y1, side)
+  local before = pictures.zoomed(rl.data.resize(given, made)[1], x, y1, side)
   local gap = rl.full({ 3, before.shape[2], 8 }, 1)
   pictures.save(("%s/zooms/%s.png"):format(dir, name_of(batch.file[1])),
-    rl.cat({ before, gap, pictures.zoomed(restored[1], x, y1, side) }, 3))
+    rl.cat({ before, gap, pictures.zoomed(made[1], x, y1, side) }, 3))
 end
 
 -- The batches of a folder: windows as in training, or each picture as large as it is.
@@ -93,6 +94,20 @@ local function batches(set, run, whole)
     local image = assert(core.io.read_image(set.dir .. "/" .. set:row(i).file))
     o.batch, o.resize, o.rows, o.size, o.threads = 1, nil, { i }, { image.shape[2], image.shape[3] }, 0
     return rl.data.loader(set, o):next()
+  end
+end
+
+-- Outputs are made when they are first asked for: here, so that what fails is the network and not a file.
+local function make_outputs(y, report, batch, whole)
+  local kinds = require "rille.run.kinds"
+  for _, of in pairs(report) do
+    local ok, why = pcall(function() return y[kinds.output(of)] end)
+    if not ok and type(why) == "string" and whole then
+      local size = batch.image.shape
+      why = ("predict: %s, %dx%d pixels: %s; the network does not take every size: leave --whole out"):format(
+        batch.file[1], size[4], size[3], why)
+    end
+    if not ok then error(why, 0) end
   end
 end
 
@@ -132,14 +147,9 @@ function command.run(o)
   core.no_grad(function()
     for batch in batches(rl.data.open(o[2]), run, o.whole) do
       local y = forward(batch)
+      make_outputs(y, report, batch, o.whole)
       for _, row in ipairs(rows_of(y, report, batch)) do rows[#rows + 1] = row end
-      local ok, why = pcall(write_pictures, out, y, report, batch)
-      if not ok and type(why) ~= "string" then error(why, 0) end
-      if not ok then
-        local size = batch.image.shape
-        error(("predict: %s, %dx%d pixels: %s%s"):format(batch.file[1], size[4], size[3], tostring(why),
-          o.whole and "; the network does not take every size: leave --whole out" or ""), 0)
-      end
+      write_pictures(out, y, report, batch)
       if zoom then write_zoom(out, y, report, batch, zoom) end
     end
   end)
