@@ -1,8 +1,10 @@
 /* The door of convolution: chooses the algorithm. 1x1 with stride 1 is one product per part, with a stride one product
-** of the pixels that count; 3x3 with stride 1 goes by Winograd where that is faster; the rest is an implicit GEMM. */
+** of the pixels that count; small deep maps one product of copies; 3x3 with stride 1 goes by Winograd where that is
+** faster; the rest is an implicit GEMM. */
 #include "kernels/conv.h"
 
 #include "base/status.h"
+#include "kernels/gathered.h"
 #include "kernels/implicit.h"
 #include "kernels/thinned.h"
 #include "kernels/winograd.h"
@@ -73,6 +75,7 @@ rl_status rl_conv_forward(const rl_conv *s, const void *weight, const void *bias
     return moments == NULL ? RL_OK : rl_column_moments(s->dtype, 0, s->cout, y, s->ldy, moments);
   if (is_product(s)) return product_forward(s, weight, bias, y, moments);
   if (rl_thinned_fits(s)) return rl_thinned_forward(s, weight, bias, y, moments);
+  if (rl_gathered_fits(s, RL_FORWARD)) return rl_gathered_forward(s, weight, bias, y, moments);
   if (rl_winograd_fits(s, RL_FORWARD)) return rl_winograd_forward(s, weight, bias, y, moments);
   return rl_implicit_forward(s, weight, bias, y, moments);
 }
@@ -86,6 +89,8 @@ static rl_status no_pixels(const rl_conv *s, int count, const rl_conv_dx *dx) {
 rl_status rl_conv_back_data(const rl_conv *s, int count, const void *const *dy, const void *weight,
                             const rl_conv_dx *dx) {
   if (pixels_in(s) * s->cin == 0) return no_pixels(s, count, dx);
+  if (pixels_out(s) > 0 && rl_gathered_fits(s, RL_BACK_DATA))
+    return rl_gathered_back_data(s, count, dy, weight, dx);
   if (rl_winograd_fits(s, RL_BACK_DATA)) return rl_winograd_back_data(s, count, dy, weight, dx);
   if (rl_thinned_fits(s) && pixels_out(s) > 0 && s->part[0].px.scale == NULL)
     return rl_thinned_back_data(s, count, dy, weight, dx);
@@ -114,6 +119,8 @@ static rl_status nothing_to_add(const rl_conv *s, void *dweight, double beta) {
 rl_status rl_conv_back_weight(const rl_conv *s, int count, const void *const *dy, void *const *dweight,
                               const double *beta) {
   if (s->cout * s->cin == 0) return RL_OK;
+  if (pixels_out(s) > 0 && rl_gathered_fits(s, RL_BACK_WEIGHT))
+    return rl_gathered_back_weight(s, count, dy, dweight, beta);
   if (pixels_out(s) > 0 && rl_winograd_fits(s, RL_BACK_WEIGHT))
     return rl_winograd_back_weight(s, count, dy, dweight, beta);
   if (pixels_out(s) > 0 && rl_thinned_fits(s)) return rl_thinned_back_weight(s, count, dy, dweight, beta);

@@ -8,6 +8,8 @@
 
 #define RL_CONV_PARTS 2
 
+typedef enum rl_direction { RL_FORWARD, RL_BACK_DATA, RL_BACK_WEIGHT } rl_direction;
+
 /* Some channels of the input: N x H/up x W/up x channels, pixels ld elements apart, read through px, then doubled in
 ** both directions (nearest neighbour) where up is 2. The border is zero after px. */
 typedef struct rl_conv_part {

@@ -395,7 +395,7 @@ static rl_status back_part(const rl_conv *s, int count, const void *const *dy, c
   return status;
 }
 
-/* ---- a doubled part: the gradient on the large map, then to the small one */
+/* ---- through the part's prologue, and from a doubled map to the small one */
 
 typedef struct finish_job {
   const rl_kernels *k;
@@ -412,7 +412,7 @@ static void finish_body(void *ctx, int64_t block, int worker) {
   (void)worker;
 }
 
-static rl_status finish(const rl_conv *s, const rl_conv_part *part, const rl_conv_dx *to, const void *v) {
+rl_status rl_conv_through(const rl_conv *s, const rl_conv_part *part, const rl_conv_dx *to, const void *v) {
   finish_job q = {.k = rl_kernels_best(), .dtype = s->dtype, .rows = s->n * s->h / part->up};
   q.f = (rl_conv_finish){
       .v = v, .ldv = part->channels, .h = s->h / part->up, .w = s->w / part->up, .part = part, .to = to};
@@ -440,7 +440,7 @@ static rl_status back_doubled(const rl_conv *s, int count, const void *const *dy
     if (to[k * s->nparts].dx == NULL) continue;
     const rl_conv_dx large = {.dx = v, .ld = part->channels};
     status = back_part(s, 1, &dy[k], weight, NULL, first, part->channels, &large, 1);
-    if (status == RL_OK) status = finish(s, part, &to[k * s->nparts], v);
+    if (status == RL_OK) status = rl_conv_through(s, part, &to[k * s->nparts], v);
   }
   rl_mem_free(v, bytes);
   return status;

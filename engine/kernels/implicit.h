@@ -12,6 +12,9 @@ rl_status rl_implicit_back_data(const rl_conv *s, int count, const void *const *
 rl_status rl_implicit_back_weight(const rl_conv *s, int count, const void *const *dy, void *const *dweight,
                                   const double *beta);
 
+/* The gradient to one part from v [n h w][channels], that behind its prologue and doubling. */
+rl_status rl_conv_through(const rl_conv *s, const rl_conv_part *part, const rl_conv_dx *to, const void *v);
+
 /* ---- between implicit.c and body/conv.inc */
 
 /* A map that is read: its stored pixels, doubled where `up` is 2. */

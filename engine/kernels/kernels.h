@@ -9,6 +9,8 @@
 
 struct rl_gemm_work;
 struct rl_gemm_fold;
+struct rl_conv;
+struct rl_conv_dx;
 struct rl_conv_pass;
 struct rl_conv_work;
 struct rl_conv_grad;

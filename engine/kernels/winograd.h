@@ -9,8 +9,6 @@
 
 #include "kernels/conv.h"
 
-typedef enum rl_direction { RL_FORWARD, RL_BACK_DATA, RL_BACK_WEIGHT } rl_direction;
-
 /* Whether it is allowed, can do this convolution, and is the faster way on this CPU (by a table in winograd.c). */
 RL_API bool rl_winograd_fits(const rl_conv *s, rl_direction direction);
 

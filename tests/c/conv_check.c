@@ -354,6 +354,17 @@ static rl_conv a_random_one(void) {
   return s;
 }
 
+static rl_conv a_small_and_deep_one(void) { /* gathered */
+  rl_conv s = {.n = pick(1, 9), .h = pick(2, 9), .w = pick(2, 9), .groups = 1, .nparts = 1};
+  s.cin = pick(16, 50), s.cout = pick(16, 40);
+  s.ldy = s.cout + pick(0, 3);
+  s.kh = pick(1, 5), s.kw = pick(2, 5);
+  for (int a = 0; a < 2; a++) s.stride[a] = pick(1, 3), s.pad[a] = pick(0, 2), s.dilation[a] = pick(1, 2);
+  s.dtype = pick(0, 1) ? RL_F64 : RL_F32;
+  s.part[0] = a_part(s.cin, pick(0, 1), 1);
+  return s;
+}
+
 static rl_conv a_depthwise_one(void) {
   rl_conv s = {.n = pick(1, 2),
                .h = pick(3, 9),
@@ -381,6 +392,7 @@ static int try_all(void) {
   int bad = 0;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) bad += try_conv(a_square(known[i]));
   for (int i = 0; i < 80; i++) bad += try_conv(a_random_one());
+  for (int i = 0; i < 40; i++) bad += try_conv(a_small_and_deep_one());
   for (int i = 0; i < 20; i++) bad += try_conv(a_depthwise_one());
   return bad;
 }
