@@ -55,9 +55,10 @@ static void cut_columns(plan *p, int64_t meant) {
   p->gj = (g->n + p->cols - 1) / p->cols;
 }
 
-/* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B. Few
-** rows: B is read once, so each block packs its own columns of it. Many rows: B is packed once, blocks of rows share it;
-** 28 rows balance better below 1000, more amortise better above. */
+/* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B.
+** Few rows: B is read once, so each block packs its own columns of it; but where A has a prologue and more rows than B has
+** columns, halves of the rows, for copying A twice costs more than packing B twice. Many rows: B is packed once, blocks of
+** rows share it; 28 rows balance better below 1000, more amortise better above. */
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
   int64_t tile = p->k->tile_rows, most = 16 * tile;
@@ -74,8 +75,10 @@ static void cut(plan *p) {
     p->rows = least(g->m < 1000 ? 2 * tile : 8 * tile, g->m);
     p->pack = shared;
   }
+  bool halves = !p->pack && p->batch == 1 && g->pa.scale != NULL && !g->ta && g->m > most / 2 && g->m > g->n;
+  if (halves) p->rows = ceil_to((p->rows + 1) / 2, tile);
   p->gi = (g->m + p->rows - 1) / p->rows;
-  cut_columns(p, p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
+  cut_columns(p, halves ? p->gi : p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
   p->pack = p->pack && (g->back != NULL || p->gi * p->batch > 1);
 }
 
