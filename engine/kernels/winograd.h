@@ -9,7 +9,7 @@
 
 #include "kernels/conv.h"
 
-/* Whether it is allowed, can do this convolution, and is the faster way on this CPU (by a table in winograd.c). */
+/* Whether it is allowed, can do this convolution, and is the faster way on this CPU (by a table in winograd_choice.c). */
 RL_API bool rl_winograd_fits(const rl_conv *s, rl_direction direction);
 
 /* The switch; on unless RILLE_WINOGRAD=0 is in the environment. Between ops, on the main thread. */
