@@ -68,6 +68,10 @@ describe("a run of gradprom", function()
       assert.are.equal(1, code)
       assert.truthy(text:find(message, 1, true), text)
     end
+    files.write(dir .. "/two.png", "no picture")
+    code, text = runs.program "predict whole own --whole --out wrong"
+    assert.are.equal(1, code)
+    assert.truthy(text:find('two.png".*put it right, or set data.on_bad'), text)
   end)
   it("is scored, and shown beside another", function()
     local line = ("run %q --preset tiny --data %q --out scored --quiet --set strategy=none --set %s"):format(

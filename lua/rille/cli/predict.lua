@@ -80,19 +80,31 @@ local function write_zoom(dir, y, report, batch, zoom)
     rl.cat({ before, gap, pictures.zoomed(made[1], x, y1, side) }, 3))
 end
 
+-- The next picture of a folder that can be read, from row i on: its row, and how large it is.
+local function readable(set, i, on_bad)
+  while i <= set.n do
+    local image, why = require "rille.core".io.read_image(set.dir .. "/" .. set:row(i).file)
+    if image then return i, { image.shape[2], image.shape[3] } end
+    if on_bad ~= "skip" then
+      error(('predict: %s; put it right, or set data.on_bad = "skip" in the run\'s recipe'):format(why), 0)
+    end
+    io.stderr:write("rille: warning: left out: ", why, "\n")
+    i = i + 1
+  end
+end
+
 -- The batches of a folder: windows as in training, or each picture as large as it is.
 local function batches(set, run, whole)
-  local core, rl = require "rille.core", require "rille"
+  local rl = require "rille"
   local d = require "rille.run.feed".fields(run.recipe)
   local o = { batch = run.options.batch, size = run.options.size, resize = d.resize, mean = d.mean,
     std = d.std, channels = run.options.channels, on_bad = d.on_bad, cache = 0 }
   if not whole then return rl.data.loader(set, o):epoch(1) end
   local i = 0
   return function()
-    i = i + 1
-    if i > set.n then return nil end
-    local image = assert(core.io.read_image(set.dir .. "/" .. set:row(i).file))
-    o.batch, o.resize, o.rows, o.size, o.threads = 1, nil, { i }, { image.shape[2], image.shape[3] }, 0
+    i, o.size = readable(set, i + 1, d.on_bad)
+    if not i then return nil end
+    o.batch, o.resize, o.rows, o.threads = 1, nil, { i }, 0
     return rl.data.loader(set, o):next()
   end
 end
