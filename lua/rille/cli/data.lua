@@ -1,11 +1,12 @@
 -- rille data phantom DIR: draw the chest phantom. rille data NAME SRC DIR: prepare a published data set.
+-- rille data join A B DIR: two folders as one.
 local command = { name = "data",
-  usage = "phantom DIR | egd-cxr|chestxray14|montgomery|shenzhen|jsrt SRC DIR [options]",
-  words = { least = 2, most = 3, what = '"phantom" and a folder, or a data set\'s name and two' },
+  usage = "phantom DIR | egd-cxr|chestxray14|montgomery|shenzhen|jsrt SRC DIR | join A B DIR [options]",
+  words = { least = 2, most = 4, what = '"phantom" and a folder, a data set\'s name and two, or "join" and three' },
   doc = "draw the chest phantom (simulated X-rays with classes, lung masks and gaze, not for clinical use), "
     .. "or\nprepare EGD-CXR as PhysioNet publishes it, with images of MIMIC-CXR as PNG, JPEG or DICOM, or the"
     .. "\nMontgomery, Shenzhen or JSRT chest X-rays with their lung masks, or ChestX-ray14, as they are"
-    .. "\npublished",
+    .. "\npublished, or copy two such folders into one",
   options = { { name = "n", value = "N", kind = "integer", lo = 1,
     doc = "patients of the phantom: 70 % train, 10 % val, 20 % test (default 300)" },
     { name = "size", value = "S", kind = "integer", lo = 16,
@@ -57,9 +58,19 @@ for _, name in ipairs { "montgomery", "shenzhen", "jsrt" } do
   end
 end
 
+function KINDS.join(o)
+  if not o[4] then wrong "join takes three folders, A, B and DIR" end
+  for _, name in ipairs { "n", "size", "seed", "images" } do
+    if o[name] then wrong("--%s does not belong to join, which copies", name) end
+  end
+  require "rille".data.join(o[2], o[3], o[4])
+  return o[4]
+end
+
 function command.run(o)
   local make = KINDS[o[1]]
-    or wrong('there are phantom, egd-cxr, chestxray14, montgomery, shenzhen and jsrt, not "%s"', o[1])
+    or wrong('there are phantom, egd-cxr, chestxray14, montgomery, shenzhen, jsrt and join, not "%s"', o[1])
+  if o[4] and o[1] ~= "join" then wrong('%s takes two folders; "%s" is one too many', o[1], o[4]) end
   print(tostring(require "rille".data.open(make(o))))
   return 0
 end
