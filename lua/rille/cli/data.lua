@@ -2,7 +2,8 @@
 -- rille data join A B DIR: two folders as one.
 local command = { name = "data",
   usage = "phantom DIR | egd-cxr|chestxray14|montgomery|shenzhen|jsrt SRC DIR | join A B DIR [options]",
-  words = { least = 2, most = 4, what = '"phantom" and a folder, a data set\'s name and two, or "join" and three' },
+  words = { least = 2, most = 4,
+    what = '"phantom" and a folder, a data set\'s name and two, or "join" and three' },
   doc = "draw the chest phantom (simulated X-rays with classes, lung masks and gaze, not for clinical use), "
     .. "or\nprepare EGD-CXR as PhysioNet publishes it, with images of MIMIC-CXR as PNG, JPEG or DICOM, or the"
     .. "\nMontgomery, Shenzhen or JSRT chest X-rays with their lung masks, or ChestX-ray14, as they are"

@@ -114,10 +114,11 @@ function data.lungs(name, src, dir, opts)
   return require "rille.data.lungs"(name, src, dir, o)
 end
 
----Copy two data sets into one folder, such as for pretraining on both. Splits, labels and further columns stay;
----files and groups get the name of their folder in front. Fixations stay behind.
+---Copy two data sets into one folder, such as for pretraining on both. Splits, labels and further columns
+---stay; files and groups get the name of their folder in front. Fixations stay behind.
 ---
----Raises: `join: ...` when DIR holds a data set already, both folders have one name, or a file cannot be copied.
+---Raises: `join: ...` when DIR holds a data set already, both folders have one name, or a file cannot be
+---copied.
 ---@param a string folder that data.open reads
 ---@param b string
 ---@param dir string

@@ -33,7 +33,9 @@ end
 ---@param dir string
 ---@param say fun(text: string)
 return function(sets, dir, say)
-  if files.kind(dir .. "/manifest.csv") then fail('"%s" holds a data set already; name another folder', dir) end
+  if files.kind(dir .. "/manifest.csv") then
+    fail('"%s" holds a data set already; name another folder', dir)
+  end
   local rows, columns, names = {}, {}, {}
   for _, set in ipairs(sets) do
     local name = set.dir:gsub("/+$", ""):match "[^/]+$"
