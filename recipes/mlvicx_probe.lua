@@ -14,7 +14,9 @@ R.options = { -- as they stand: preset desk
   mode = "probe",
   labels = "none", -- or the column of the manifest that holds several labels per image
   share = 1, -- of the labels of train
-  settle = 0, -- epochs before, in which a frozen encoder's batch norms gather the statistics of these images
+  -- Epochs before a probe, in which the encoder's batch norms gather the statistics of these images. MLVICX's
+  -- have those of maps behind its bottlenecks: without them features grow a thousandfold.
+  settle = 10,
   size = 64, channels = 1, batch = 128,
   net = { layers = { 2, 2, 2, 2 }, width = 64 }, -- ResNet-18
   flip = false, -- true: half of the images mirrored in training; then no features can be kept
@@ -27,7 +29,7 @@ R.presets = {
   paper = { size = 224, channels = 3, flip = true,
     data = { mean = { 0.485, 0.456, 0.406 }, std = { 0.229, 0.224, 0.225 } } },
   tiny = { size = 32, batch = 8, net = { layers = { 1, 1, 1, 1 }, width = 8 }, first = 2, epochs = 4,
-    least = 1, data = { phantom = { train = 24, val = 12, test = 12 } } },
+    settle = 0, least = 1, data = { phantom = { train = 24, val = 12, test = 12 } } },
 }
 
 R.data = { mean = 0.449, std = 0.226,
