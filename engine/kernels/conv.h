@@ -1,5 +1,6 @@
 /* conv.h: 2-d convolution over channels-last memory, f32 and f64: forward and both gradients. conv.c chooses the algorithm:
-** 1x1 with stride 1 is a product (gemm.h), what is left is an implicit GEMM (implicit.h). Results do not depend on threads. */
+** 1x1 is a product (gemm.h, thinned.h), so are small deep maps (gathered.h); then winograd.h, implicit.h. Results do not
+** depend on threads. */
 #ifndef RL_KERNELS_CONV_H
 #define RL_KERNELS_CONV_H
 

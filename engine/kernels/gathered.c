@@ -1,3 +1,4 @@
+/* Copies, products and where they are worth it (gathered.h). The gradient to the input is a product that is scattered back. */
 #include "kernels/gathered.h"
 
 #include "base/mem.h"

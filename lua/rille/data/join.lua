@@ -39,6 +39,7 @@ return function(sets, dir, say)
   local rows, columns, names = {}, {}, {}
   for _, set in ipairs(sets) do
     local name = set.dir:gsub("/+$", ""):match "[^/]+$"
+    if name == "." or name == ".." then fail('"%s" has no name; write out the folder\'s', set.dir) end
     if names[name] then fail('both folders are called "%s"; rename one', name) end
     names[name] = true
     if set:has_fixations() then say(("join: the fixations of %s are left behind"):format(name)) end
