@@ -34,13 +34,14 @@ static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step *
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Bytes of one worker: copied rows of A (a tile's, or all of the block's where it packs its own B), and a panel. */
+/* Bytes of one worker: copied rows of A (a tile's, or all of the block's where it packs its own B), and a panel or (flat) all of them. */
 static size_t scratch_size(const plan *p) {
   int64_t depth = least(p->g->k, RL_GEMM_DEPTH), tile = p->k->tile_rows, vector = p->panel / 2;
   int64_t straight = RL_GEMM_DEPTH + 64 / (int64_t)p->size, rows = p->pack ? tile : p->rows;
   if (p->g->back != NULL) rows *= p->g->k / RL_GEMM_DEPTH + 1;
   int64_t turned = (rows / tile + 1) * ceil_to(tile, vector) * depth + rows + 2 * (tile + vector);
-  int64_t a = p->g->ta ? turned : rows * straight, b = p->pack ? 0 : p->panel * depth;
+  int64_t a = p->g->ta ? turned : rows * straight, cols = depth <= RL_GEMM_FLAT ? p->cols : p->panel;
+  int64_t b = p->pack ? 0 : ceil_to(cols, p->panel) * depth;
   return (size_t)ceil_to((a + b) * (int64_t)p->size, 64);
 }
 

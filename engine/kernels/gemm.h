@@ -57,6 +57,7 @@ RL_API rl_status rl_gemm_run(const rl_gemm *g);
 /* ---- between gemm.c and body/gemm.inc */
 
 #define RL_GEMM_DEPTH 256 /* inner steps per slice: 128 to 256 are within 2 % on Zen 4 */
+#define RL_GEMM_FLAT  64  /* up to so many, writing C is what takes the time */
 
 /* One block of C, or (packing) of B: rows i0..i1, columns j0..j1 (j0 on a panel's start), inner steps k0..k1. */
 typedef struct rl_gemm_work {

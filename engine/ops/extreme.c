@@ -70,32 +70,47 @@ typedef struct search {
 SEARCH(float)
 SEARCH(double)
 
-static void tell(const search *s, int64_t o, int64_t from, int64_t n) { /* places from .. from + n of row o */
-  rl_tensor *const *out = s->c->out;
-  for (int64_t i = o * s->a.inner + from; i < o * s->a.inner + from + n; i++) {
-    int64_t x = (o * s->a.size + s->at[i]) * s->a.inner + i % s->a.inner;
-    if (!s->values)
-      rl_index_set(out[0], i, s->at[i]);
-    else
-      rl_save(rl_data(out[0]), s->x->dtype, (size_t)i, rl_load(rl_data(s->x), s->x->dtype, (size_t)x));
-    if (s->c->nout == 2) rl_index_set(out[1], i, s->at[i]);
+/* The values at the places found, n of them from `from` on. */
+#define TAKE(real)                                                                                           \
+  static void take_##real(const search *s, int64_t from, int64_t n) {                                        \
+    const real *x = rl_data(s->x);                                                                           \
+    real *y = rl_data(s->c->out[0]);                                                                         \
+    int64_t inner = s->a.inner, size = s->a.size, o = from / inner, j = from % inner;                        \
+    for (int64_t i = from; i < from + n; i++) {                                                              \
+      y[i] = x[(o * size + s->at[i]) * inner + j];                                                           \
+      if (++j == inner) j = 0, o++;                                                                          \
+    }                                                                                                        \
   }
+TAKE(float)
+TAKE(double)
+
+static void tell(const search *s, int64_t from, int64_t n) {
+  rl_tensor *places = s->c->out[s->values ? 1 : 0];
+  if (s->values && s->x->dtype == RL_F32) take_float(s, from, n);
+  if (s->values && s->x->dtype == RL_F64) take_double(s, from, n);
+  for (int64_t i = from; i < from + n && (!s->values || s->c->nout == 2); i++)
+    rl_index_set(places, i, s->at[i]);
 }
 
 static void search_block(void *ctx, int64_t b, int worker) { /* some outer places, a stretch of inner */
   const search *s = ctx;
   (void)worker;
-  int64_t pieces = rl_blocks(s->a.inner, COLUMNS), from = b % pieces * COLUMNS;
-  int64_t n = s->a.inner - from < COLUMNS ? s->a.inner - from : COLUMNS, first = b / pieces * s->group;
-  for (int64_t o = first; o < first + s->group && o < s->a.outer; o++) {
-    int64_t place = o * s->a.size * s->a.inner + from, *at = s->at + o * s->a.inner + from;
-    if (s->a.inner == 1)
-      RL_KERNEL_CALL(s->c->k, s->x->dtype, peak, at, rl_at(s->x, place), s->least, (size_t)s->a.size);
-    else if (s->x->dtype == RL_F32)
-      search_float((const float *)rl_at(s->x, place), &s->a, n, s->least, at);
+  int64_t pieces = rl_blocks(s->a.inner, COLUMNS), from = b % pieces * COLUMNS, first = b / pieces * s->group;
+  int64_t n = s->a.inner - from < COLUMNS ? s->a.inner - from : COLUMNS;
+  int64_t end = first + s->group < s->a.outer ? first + s->group : s->a.outer;
+  if (s->a.inner == 1) {
+    RL_KERNEL_CALL(s->c->k, s->x->dtype, peaks, s->at + first, rl_at(s->x, first * s->a.size), s->least,
+                   (size_t)(end - first), (size_t)s->a.size);
+    tell(s, first, end - first);
+    return;
+  }
+  for (int64_t o = first; o < end; o++) {
+    int64_t place = o * s->a.size * s->a.inner + from, to = o * s->a.inner + from;
+    if (s->x->dtype == RL_F32)
+      search_float((const float *)rl_at(s->x, place), &s->a, n, s->least, s->at + to);
     else
-      search_double((const double *)rl_at(s->x, place), &s->a, n, s->least, at);
-    tell(s, o, from, n);
+      search_double((const double *)rl_at(s->x, place), &s->a, n, s->least, s->at + to);
+    tell(s, to, n);
   }
 }
 

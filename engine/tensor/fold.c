@@ -134,11 +134,11 @@ static place find(const dims *d, int64_t i) {
   return p;
 }
 
-static void next(const dims *d, place *p) { /* source offset only */
+static void next(const dims *d, place *p) {
   for (int k = d->rank - 1; k >= 0; k--) {
-    p->src += d->src[k];
+    p->src += d->src[k], p->dst += d->dst[k], p->center += d->center[k];
     if (++p->at[k] < d->size[k]) return;
-    p->src -= p->at[k] * d->src[k];
+    p->src -= p->at[k] * d->src[k], p->dst -= p->at[k] * d->dst[k], p->center -= p->at[k] * d->center[k];
     p->at[k] = 0;
   }
 }
@@ -179,6 +179,7 @@ static double run_sum(const fold *f, int64_t at, int64_t n, double center) {
 }
 
 static double some_runs(const fold *f, int64_t base, double center, int64_t from, int64_t to) {
+  if (f->ngone * f->pieces == 1) return run_sum(f, base, f->n, center);
   place g = find(&f->gone, from / f->pieces);
   int64_t piece = from % f->pieces;
   double sum = 0;
@@ -194,8 +195,8 @@ static void runs_block(void *ctx, int64_t b, int worker) {
   const fold *f = ctx;
   (void)worker;
   int64_t p = b % f->partials, first = b / f->partials * f->group, items = f->ngone * f->pieces;
-  for (int64_t k = first; k < first + f->group && k < f->nkept; k++) {
-    place o = find(&f->kept, k);
+  place o = find(&f->kept, first);
+  for (int64_t k = first; k < first + f->group && k < f->nkept; k++, next(&f->kept, &o)) {
     double center = f->how->center != NULL ? element(f->how->center, o.center) : 0;
     double sum = some_runs(f, o.src, center, items * p / f->partials, items * (p + 1) / f->partials);
     if (f->part != NULL)
