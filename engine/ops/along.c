@@ -16,14 +16,19 @@ rl_along rl_along_of(const rl_shape *shape, rl_layout layout, int dim) {
   return a;
 }
 
-rl_status rl_along_begin(const rl_call *c, rl_layout layout, rl_tensor **to) {
+rl_status rl_along_open(const rl_call *c, rl_layout layout, rl_tensor **to, bool *fresh) {
   rl_tensor *dx = c->din[0];
   bool fits = rl_lies(dx, layout);
-  if (fits)
-    *to = dx;
-  else
-    RL_TRY(rl_tensor_make(to, dx->dtype, &dx->shape, layout));
-  return fits && c->beta[0] != 0 ? RL_OK : rl_fill(*to, 0);
+  *fresh = !fits || c->beta[0] == 0;
+  if (!fits) return rl_tensor_make(to, dx->dtype, &dx->shape, layout);
+  *to = dx;
+  return RL_OK;
+}
+
+rl_status rl_along_begin(const rl_call *c, rl_layout layout, rl_tensor **to) {
+  bool fresh;
+  RL_TRY(rl_along_open(c, layout, to, &fresh));
+  return fresh ? rl_fill(*to, 0) : RL_OK;
 }
 
 rl_status rl_along_end(const rl_call *c, rl_tensor **to, rl_status so_far) {

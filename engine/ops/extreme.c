@@ -4,6 +4,8 @@
 #include "ops/along.h"
 #include "tensor/index.h"
 
+#include <string.h>
+
 #define GRAIN   16384
 #define COLUMNS 256
 
@@ -138,29 +140,42 @@ typedef struct give {
   const int64_t *at;
   rl_along a;
   int64_t group;
+  bool fresh; /* dx holds nothing yet */
 } give;
+
+#define PLACE(real)                                                                                          \
+  static void place_##real(const give *g, int64_t o) {                                                       \
+    const real *dy = (const real *)rl_data(g->dy) + o * g->a.inner;                                          \
+    real *dx = (real *)rl_data(g->dx) + o * g->a.size * g->a.inner;                                          \
+    const int64_t *at = g->at + o * g->a.inner;                                                              \
+    if (g->fresh) memset(dx, 0, (size_t)(g->a.size * g->a.inner) * sizeof(real));                            \
+    for (int64_t j = 0; j < g->a.inner; j++) dx[at[j] * g->a.inner + j] += dy[j];                            \
+  }
+PLACE(float)
+PLACE(double)
 
 static void give_block(void *ctx, int64_t b, int worker) {
   const give *g = ctx;
   (void)worker;
   for (int64_t o = b * g->group; o < (b + 1) * g->group && o < g->a.outer; o++)
-    for (int64_t i = o * g->a.inner; i < (o + 1) * g->a.inner; i++) {
-      size_t to = (size_t)((o * g->a.size + g->at[i]) * g->a.inner + i % g->a.inner);
-      double was = rl_load(rl_data(g->dx), g->dx->dtype, to);
-      rl_save(rl_data(g->dx), g->dx->dtype, to, was + rl_load(rl_data(g->dy), g->dy->dtype, (size_t)i));
-    }
+    if (g->dx->dtype == RL_F64)
+      place_double(g, o);
+    else
+      place_float(g, o);
 }
 
 rl_status rl_extreme_backward(rl_call *c) {
   rl_tensor *to = NULL, *dy = NULL;
   if (c->din[0] == NULL) return RL_OK;
-  rl_status s = rl_along_begin(c, order(c), &to);
+  give g = {.at = rl_data(c->keep[0]), .a = split(c)};
+  rl_status s = rl_along_open(c, order(c), &to, &g.fresh);
   if (s == RL_OK && c->dout[0] != NULL && rl_count(c->dout[0]) > 0) {
     s = rl_arrange(&dy, c->dout[0], to->dtype, c->arg[1].i != 0 ? order(c) : RL_ROWMAJOR);
-    give g = {.dx = to, .dy = dy, .at = rl_data(c->keep[0]), .a = split(c)};
-    g.group = g.a.inner >= GRAIN ? 1 : GRAIN / g.a.inner;
+    int64_t work = g.a.size * g.a.inner;
+    g.dx = to, g.dy = dy, g.group = work >= GRAIN ? 1 : GRAIN / work;
     if (s == RL_OK) s = rl_parallel(give_block, &g, rl_blocks(g.a.outer, g.group));
-  }
+  } else if (s == RL_OK && g.fresh)
+    s = rl_fill(to, 0);
   s = rl_along_end(c, &to, s);
   rl_tensor_drop(&dy);
   return s;

@@ -4,6 +4,7 @@
 ** fewer parts. Sums: each block of rows by itself, blocks are added in order. */
 #include "ops/normalise.h"
 
+#include "base/bypass.h"
 #include "base/mem.h"
 #include "base/threads.h"
 #include "ops/rows.h"
@@ -14,6 +15,7 @@
 #define ROWS   64    /* rows of a block, at least */
 #define TILE   16384 /* elements that stay in the second cache while several gradients are looked at */
 #define BLOCKS 16    /* partial sums at most */
+#define NEAR   4096  /* elements made in a buffer where the output goes past the caches */
 
 typedef struct lane { /* one cotangent's tensors */
   rl_rows v, dx, dres;
@@ -48,12 +50,29 @@ static void *row_of(const pass *p, void *base, int64_t row) {
 
 /* ---- forward */
 
+/* Rows of the buffer that a large output is made in; 0: it is written where it lies. */
+static int64_t rows_near(const pass *p, bool written) {
+  size_t bytes = (size_t)(p->rows * p->n) * (p->c->dtype == RL_F64 ? 8 : 4);
+  return written && bytes >= RL_BYPASS_BYTES && p->n <= NEAR ? NEAR / p->n : 0;
+}
+
+static void bypass(const pass *p, void *to, const void *near, int64_t rows) {
+  rl_bypass(to, near, (size_t)(rows * p->n) * (p->c->dtype == RL_F64 ? 8 : 4));
+}
+
 static void map_block(void *ctx, int64_t b, int worker) {
   const pass *p = ctx;
+  char buffer[NEAR * 8] __attribute__((aligned(64)));
+  int64_t stop = (b + 1) * p->block < p->rows ? (b + 1) * p->block : p->rows, few = rows_near(p, true);
   (void)worker;
-  int64_t from = b * p->block, m = p->rows - from < p->block ? p->rows - from : p->block;
-  RL_BY_TYPE(p->c, norm_map, &p->map, row_of(p, p->y.data, from), row_of(p, p->x.data, from),
-             row_of(p, p->residual.data, from), (size_t)m);
+  for (int64_t from = b * p->block, m = 0; from < stop; from += m) {
+    void *y = row_of(p, p->y.data, from);
+    m = few > 0 && few < stop - from ? few : stop - from;
+    RL_BY_TYPE(p->c, norm_map, &p->map, few > 0 ? (void *)buffer : y, row_of(p, p->x.data, from),
+               row_of(p, p->residual.data, from), (size_t)m);
+    if (few > 0) bypass(p, y, buffer, m);
+  }
+  if (few > 0) rl_bypass_end();
 }
 
 static rl_status apply(pass *p, const rl_norm_row *r) {
@@ -141,22 +160,35 @@ static void sums_block(void *ctx, int64_t b, int worker) {
     }
 }
 
+/* Rows from..from+rows of cotangent k, dx and all. */
+static void grad_rows(const pass *p, int k, int64_t from, int64_t rows, void *dx) {
+  rl_norm_back w = work_of(p, k, from, rows, true);
+  w.dx = dx;
+  w.add = p->lane[k].add_dx;
+  if (p->coef != NULL) {
+    w.a = rl_real_at(p->c->dtype, p->coef, 2 * k * p->n);
+    w.b = rl_real_at(p->c->dtype, w.a, p->n);
+  }
+  RL_BY_TYPE(p->c, norm_grad, &w);
+}
+
 static void grad_block(void *ctx, int64_t b, int worker) {
   const pass *p = ctx;
+  char buffer[NEAR * 8] __attribute__((aligned(64)));
   int64_t stop = (b + 1) * p->block < p->rows ? (b + 1) * p->block : p->rows;
   (void)worker;
   for (int64_t i = b * p->block; i < stop; i += p->tile)
     for (int k = 0; k < p->c->ncot; k++) {
       if (p->lane[k].dx.data == NULL) continue;
-      rl_norm_back w = work_of(p, k, i, stop - i < p->tile ? stop - i : p->tile, true);
-      w.dx = row_of(p, p->lane[k].dx.data, i);
-      w.add = p->lane[k].add_dx;
-      if (p->coef != NULL) {
-        w.a = rl_real_at(p->c->dtype, p->coef, 2 * k * p->n);
-        w.b = rl_real_at(p->c->dtype, w.a, p->n);
+      int64_t end = i + p->tile < stop ? i + p->tile : stop, few = rows_near(p, !p->lane[k].add_dx);
+      for (int64_t from = i, m = 0; from < end; from += m) {
+        void *dx = row_of(p, p->lane[k].dx.data, from);
+        m = few > 0 && few < end - from ? few : end - from;
+        grad_rows(p, k, from, m, few > 0 ? (void *)buffer : dx);
+        if (few > 0) bypass(p, dx, buffer, m);
       }
-      RL_BY_TYPE(p->c, norm_grad, &w);
     }
+  rl_bypass_end();
 }
 
 /* Adds the blocks' sums into the first block's, in order. */

@@ -2,6 +2,7 @@
 ** runs. */
 #include "ops/pointwise.h"
 #include "base/mem.h"
+#include "base/bypass.h"
 #include "base/threads.h"
 #include "ops/real.h"
 
@@ -97,7 +98,8 @@ rl_status rl_runs_forward(rl_call *c) {
 
 typedef struct fold {
   runs r;
-  int which; /* the stretched input */
+  int which;    /* the stretched input */
+  int streamed; /* operand that is written past the caches, or -1 */
   int64_t outer, mid, inner;
   int64_t parts, group; /* of mid, with one outer at a time; or outers of a block */
   double *sum;          /* [parts][outer inner] */
@@ -165,6 +167,7 @@ static void repeat(char *to, const char *row, size_t bytes, int64_t times) {
 static void fold_tile(const fold *f, int64_t o, int64_t g, int64_t from, int64_t m, double *sum) {
   const rl_call *c = f->r.c;
   char made[TILE * 8] __attribute__((aligned(64))), row[TILE * 8] __attribute__((aligned(64)));
+  char other[TILE * 8] __attribute__((aligned(64)));
   size_t width = rl_dtype_size(c->din[f->which]->dtype), wide = (size_t)f->inner * width;
   void *ptr[RL_ITER_MAX] = {0};
   for (int k = 0; k < f->r.n; k++) {
@@ -176,7 +179,10 @@ static void fold_tile(const fold *f, int64_t o, int64_t g, int64_t from, int64_t
     else if (ptr[k] != made)
       ptr[k] = rl_at(t, (o * f->mid + from) * f->inner);
   }
+  void *to = f->streamed < 0 ? NULL : ptr[f->streamed];
+  if (to != NULL) ptr[f->streamed] = other;
   one_run((void *)(uintptr_t)&f->r, ptr, (size_t)(g * m * f->inner));
+  if (to != NULL) rl_bypass(to, other, (size_t)(g * m) * wide);
   for (int64_t i = 0; i < g; i++, sum += f->inner) {
     char *rows = made + (size_t)(i * m) * wide;
     double one = 0;
@@ -201,6 +207,19 @@ static void fold_block(void *ctx, int64_t b, int worker) {
     for (int64_t r = many > 0 ? to : from; r < to; r += rows)
       fold_tile(f, o, 1, r, to - r < rows ? to - r : rows, sum + o * f->inner);
   }
+  if (f->streamed >= 0) rl_bypass_end();
+}
+
+/* The one gradient beside the stretched one, if it is large and written. */
+static int find_streamed(const fold *f, const rl_call *c) {
+  int found = -1, count = 0;
+  for (int k = 0; k < f->r.n; k++) {
+    for (int i = 0; i < c->nin; i++)
+      if (f->r.place[k] == &c->din[i] && i != f->which && c->beta[i] == 0) found = k, count++;
+  }
+  size_t bytes =
+      count != 1 ? 0 : (size_t)rl_count(f->r.operand[found]) * rl_dtype_size(f->r.operand[found]->dtype);
+  return bytes >= RL_BYPASS_BYTES ? found : -1;
 }
 
 static void finish_block(void *ctx, int64_t b, int worker) {
@@ -219,6 +238,7 @@ static rl_status run_fold(fold *f, rl_call *c) {
   int64_t n = f->outer * f->inner, one = f->mid * f->inner;
   f->parts = one / GRAIN < 1 ? 1 : one / GRAIN > PARTS ? PARTS : one / GRAIN;
   f->group = one < GRAIN ? GRAIN / one : 1;
+  f->streamed = find_streamed(f, c);
   size_t bytes = (size_t)(f->parts * n) * sizeof(double);
   RL_TRY(rl_mem_alloc((void **)&f->sum, bytes));
   int beta = c->beta[f->which];

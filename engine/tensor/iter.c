@@ -1,6 +1,7 @@
 /* Strided, broadcast operands as contiguous runs. */
 #include "tensor/iter.h"
 #include "base/status.h"
+#include "base/bypass.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
 
@@ -18,11 +19,11 @@ typedef struct plan {
   int64_t stride[RL_ITER_MAX][RL_MAXRANK]; /* bytes */
   char *base[RL_ITER_MAX];
   size_t width[RL_ITER_MAX];
-  unsigned reads, writes;
-  int64_t inner, outer; /* elements of a row; rows */
-  int64_t rows, pieces; /* rows of a block; pieces that a long row is cut into */
-  int64_t tall, tiles;  /* tiled: rows of a tile; tiles along the second dim from within */
-  bool direct;          /* every row of every operand is contiguous */
+  unsigned reads, writes, streams; /* bits of operands; streams: written past the caches */
+  int64_t inner, outer;            /* elements of a row; rows */
+  int64_t rows, pieces;            /* rows of a block; pieces that a long row is cut into */
+  int64_t tall, tiles;             /* tiled: rows of a tile; tiles along the second dim from within */
+  bool direct;                     /* every row of every operand is contiguous */
   rl_run_body body;
   void *ctx;
 } plan;
@@ -147,6 +148,26 @@ static void piece(const plan *p, char *const *row, int64_t from, int64_t n) { /*
   }
 }
 
+/* The body over n elements that lie in one run, from ptr on. What is streamed is made in a buffer. */
+static void run_body(const plan *p, void *const *ptr, int64_t n) {
+  char buffer[TILE * 8] __attribute__((aligned(64)));
+  if (p->streams == 0) {
+    p->body(p->ctx, ptr, (size_t)n);
+    return;
+  }
+  for (int64_t done = 0; done < n; done += TILE) {
+    int64_t m = n - done < TILE ? n - done : TILE;
+    void *part[RL_ITER_MAX], *to = NULL;
+    size_t bytes = 0;
+    for (int k = 0; k < p->n; k++) {
+      part[k] = (char *)ptr[k] + done * (int64_t)p->width[k];
+      if (p->streams >> k & 1) to = part[k], part[k] = buffer, bytes = (size_t)m * p->width[k];
+    }
+    p->body(p->ctx, part, (size_t)m);
+    rl_bypass(to, buffer, bytes);
+  }
+}
+
 static void block_rows(void *ctx, int64_t b, int worker) {
   const plan *p = ctx;
   (void)worker;
@@ -163,8 +184,9 @@ static void block_rows(void *ctx, int64_t b, int worker) {
     }
     void *ptr[RL_ITER_MAX];
     for (int k = 0; k < p->n; k++) ptr[k] = row[k] + from * (int64_t)p->width[k];
-    p->body(p->ctx, ptr, (size_t)n);
+    run_body(p, ptr, n);
   }
+  if (p->streams != 0) rl_bypass_end();
 }
 
 /* ---- tiles: a row of channels against many pixels, or one number against each pixel's channels. The operand that
@@ -200,8 +222,9 @@ static void block_tiles(void *ctx, int64_t b, int worker) {
       if (!run && !(same && o == last)) fill_tile(p, k, row[k], buffer[k], same ? p->tall : m);
     }
     last = o;
-    p->body(p->ctx, ptr, (size_t)(m * p->inner));
+    run_body(p, ptr, m * p->inner);
   }
+  if (p->streams != 0) rl_bypass_end();
 }
 
 /* Where rows are short, an operand repeats (so it is only read), and the others lie in one run. */
@@ -263,6 +286,15 @@ static void block_gathered(void *ctx, int64_t b, int worker) { /* short rows: bu
   }
 }
 
+/* One output of many bytes, written and not read. */
+static unsigned streamed(const plan *p, int64_t total) {
+  int found = -1;
+  for (int k = 0; k < p->n; k++)
+    if ((p->writes & ~p->reads) >> k & 1) found = found < 0 ? k : RL_ITER_MAX;
+  bool one = found >= 0 && found < RL_ITER_MAX && p->stride[found][p->rank - 1] == (int64_t)p->width[found];
+  return one && total >= (int64_t)(RL_BYPASS_BYTES / p->width[found]) ? 1u << found : 0;
+}
+
 rl_status rl_iter(const rl_shape *shape, int n, rl_tensor *const *operand, unsigned reads, unsigned writes,
                   rl_run_body body, void *ctx) {
   int64_t total = rl_shape_count(shape);
@@ -277,6 +309,7 @@ rl_status rl_iter(const rl_shape *shape, int n, rl_tensor *const *operand, unsig
   simplify(&p);
   p.inner = p.rank == 0 ? 1 : p.size[p.rank - 1];
   p.outer = total / p.inner;
+  p.streams = p.rank > 0 && n > 1 ? streamed(&p, total) : 0;
   if (plan_tiles(&p))
     return rl_parallel(block_tiles, &p, rl_blocks(p.outer / p.size[p.rank - 2] * p.tiles, p.rows));
   if (p.inner < SHORT && p.outer > 1) return rl_parallel(block_gathered, &p, rl_blocks(total, GRAIN));
