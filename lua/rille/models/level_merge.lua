@@ -72,17 +72,27 @@ local function shrink(self, x)
   return self:axis(w, x.dtype):matmul(low):reshape { n, cells, cells, c }:permute { 1, 4, 2, 3 }
 end
 
+-- The sum of the levels' convolutions, two levels at a time: conv(a) + conv(b) = conv(cat(a, b)), of which
+-- rl.norm_conv2d writes the sum alone.
 local function straight(self, maps)
-  local sum
+  local o, sum, waiting = self._o, nil, nil
+  local function add(y) sum = sum and sum + y or y end
   for k = 1, self._levels do
     local conv = self["conv" .. k]
     if conv then
-      local large = conv(core.interpolate(maps[k], { size = { self._o.side, self._o.side },
-        mode = "bilinear" }))
-      sum = sum and sum + large or large
+      local large = core.interpolate(maps[k], { size = { o.side, o.side }, mode = "bilinear" })
+      if waiting then
+        local weight = core.cat({ waiting.conv.weight, conv.weight }, { dim = 2 })
+        add((core.norm_conv2d(waiting.x, nil, nil, nil, nil, nil, nil, large, weight,
+          waiting.conv.bias + conv.bias, { norm = false, skip_last = true, want_moments = false })))
+        waiting = nil
+      else
+        waiting = { conv = conv, x = large }
+      end
     end
   end
-  return core.adaptive_avg_pool2d(sum, self._o.cells)
+  if waiting then add(waiting.conv(waiting.x)) end
+  return core.adaptive_avg_pool2d(sum, o.cells)
 end
 
 local function rewritten(self, maps)
