@@ -479,8 +479,14 @@ static void grad_cut(grad_job *q) {
   rl_conv_pass *p = &q->j.pass;
   const rl_conv *s = q->j.s;
   int64_t columns = p->depth == p->sc ? p->sc : p->depth, vector = q->j.panel / 2;
-  q->grad.step = ceil_to(columns, vector);
-  q->part_bytes = ceil_to(p->runs * (p->diagonal ? 1 : p->dc) * q->grad.step * q->j.size, 64);
+  q->grad.turned = p->depth != p->sc && !p->diagonal && p->dc % vector == 0;
+  q->grad.step = q->grad.turned ? p->dc : ceil_to(columns, vector);
+  q->part_bytes = ceil_to(p->runs *
+                              (p->diagonal      ? 1
+                               : q->grad.turned ? p->depth
+                                                : p->dc) *
+                              q->grad.step * q->j.size,
+                          64);
   int64_t rows = s->n * p->gh, blocks = (rows * p->gw + 2 * GRAD_PIXELS - 1) / (2 * GRAD_PIXELS);
   q->parts = least(least(PARTS_MAX, rows), most(1, least(blocks, PARTS_BYTES / q->part_bytes)));
   int64_t meant = p->depth == p->sc && !p->diagonal ? PARTS_MAX / most(1, q->parts) : 1;

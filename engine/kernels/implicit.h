@@ -77,6 +77,7 @@ typedef struct rl_conv_grad {
   int64_t ldy, cout;    /* output pixels lie without gaps between rows */
   int64_t i0, i1, rows; /* `rows` at a time */
   int64_t j0, j1, step; /* a run's columns in `part`: whole vectors */
+  bool turned;          /* few input channels, whole vectors of output channels: part [run][depth][step] */
   void *part, *scratch;
 } rl_conv_grad;
 
