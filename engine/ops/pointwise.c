@@ -183,15 +183,13 @@ static void fold_tile(const fold *f, int64_t o, int64_t g, int64_t from, int64_t
   if (to != NULL) ptr[f->streamed] = other;
   one_run((void *)(uintptr_t)&f->r, ptr, (size_t)(g * m * f->inner));
   if (to != NULL) rl_bypass(to, other, (size_t)(g * m) * wide);
-  for (int64_t i = 0; i < g; i++, sum += f->inner) {
-    char *rows = made + (size_t)(i * m) * wide;
-    double one = 0;
-    if (f->inner == 1) {
-      RL_BY_TYPE(c, sum, &one, (void *)rows, (size_t)m);
-      *sum += one;
-    } else
-      RL_BY_TYPE(c, sum_into, sum, (void *)rows, (size_t)m, (size_t)f->inner, (size_t)f->inner);
+  if (f->inner == 1) {
+    RL_BY_TYPE(c, row_sums, sum, (void *)made, (size_t)g, (size_t)m);
+    return;
   }
+  for (int64_t i = 0; i < g; i++, sum += f->inner)
+    RL_BY_TYPE(c, sum_into, sum, (void *)(made + (size_t)(i * m) * wide), (size_t)m, (size_t)f->inner,
+               (size_t)f->inner);
 }
 
 static void fold_block(void *ctx, int64_t b, int worker) {

@@ -179,7 +179,6 @@ static double run_sum(const fold *f, int64_t at, int64_t n, double center) {
 }
 
 static double some_runs(const fold *f, int64_t base, double center, int64_t from, int64_t to) {
-  if (f->ngone * f->pieces == 1) return run_sum(f, base, f->n, center);
   place g = find(&f->gone, from / f->pieces);
   int64_t piece = from % f->pieces;
   double sum = 0;
@@ -191,12 +190,29 @@ static double some_runs(const fold *f, int64_t base, double center, int64_t from
   return sum;
 }
 
+/* Sums of whole rows that lie one after another, as many at a time as there are sums at hand. */
+static bool many_runs(const fold *f, int64_t first, int64_t last) {
+  double sum[COLUMNS];
+  place o = find(&f->kept, first);
+  bool plain = f->how->kind == RL_FOLD_SUM && f->step == 1 && f->part == NULL && f->ngone * f->pieces == 1;
+  if (!plain || !rl_is_float(f->src->dtype) || f->kept.rank != 1 || f->kept.src[0] != f->n) return false;
+  for (int64_t k = first; k < last; k += COLUMNS) {
+    int64_t m = last - k < COLUMNS ? last - k : COLUMNS;
+    memset(sum, 0, (size_t)m * sizeof *sum);
+    RL_KERNEL_CALL(f->k, f->src->dtype, row_sums, sum, rl_at(f->src, k * f->n), (size_t)m, (size_t)f->n);
+    for (int64_t i = 0; i < m; i++, next(&f->kept, &o)) finish(f, o.dst, sum[i]);
+  }
+  return true;
+}
+
 static void runs_block(void *ctx, int64_t b, int worker) {
   const fold *f = ctx;
   (void)worker;
   int64_t p = b % f->partials, first = b / f->partials * f->group, items = f->ngone * f->pieces;
+  int64_t last = first + f->group < f->nkept ? first + f->group : f->nkept;
+  if (many_runs(f, first, last)) return;
   place o = find(&f->kept, first);
-  for (int64_t k = first; k < first + f->group && k < f->nkept; k++, next(&f->kept, &o)) {
+  for (int64_t k = first; k < last; k++, next(&f->kept, &o)) {
     double center = f->how->center != NULL ? element(f->how->center, o.center) : 0;
     double sum = some_runs(f, o.src, center, items * p / f->partials, items * (p + 1) / f->partials);
     if (f->part != NULL)
