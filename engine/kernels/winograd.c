@@ -1,8 +1,8 @@
-/* Cuts Winograd convolutions into blocks (winograd.h). Forward and the gradient to the input, in one of two orders: a worker
+/* Cuts Winograd convolutions into blocks (winograd.h). Forward and the gradient to the input, in one of three orders: a worker
 ** takes a block of tiles through input transform, products and output transform, with weights transformed once for all (or,
-** where blocks are few, by each worker for itself); or,
-** where tiles are few and channels many, all tiles are transformed first and a worker takes one panel of outputs, making
-** that panel's weights in its own scratch, so that they never go through memory. */
+** where blocks are few, by each worker for itself); where tiles are very few, a worker takes a share of the channels that
+** are summed over with its weights, and the shares are added at the end; or, where tiles are few and channels many, all tiles are transformed first and a
+** worker takes one panel of outputs, making that panel's weights in its own scratch, so that they never go through memory. */
 #include "kernels/winograd.h"
 
 #include "base/mem.h"
@@ -13,12 +13,15 @@
 #include <string.h>
 
 #define F           RL_WINO_FREQUENCIES
-#define BLOCK_TILES 14     /* of a block; 7 to 28 are within 7 % on Zen 4 */
-#define FEW_TILES   160    /* up to which weights are made panel by panel */
-#define SLICE       128    /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
-#define PACK_LANES  64     /* inner lanes of a block of the weights' transform */
+#define BLOCK_TILES 14  /* of a block; 7 to 28 are within 7 % on Zen 4 */
+#define FEW_TILES   160 /* up to which weights are made panel by panel */
+#define SLICE       128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
+#define PACK_LANES  64  /* inner lanes of a block of the weights' transform */
 #define OWN_BLOCKS  4      /* of tiles, up to which a worker makes weights of its own, */
 #define OWN_WEIGHTS 262144 /* no more floats than stay in its L2: another core's come slowly */
+#define LANES_TILES 28     /* up to which workers share the inner lanes, not the tiles, */
+#define LANES_EACH  64  /* in shares of so many lanes, */
+#define LANES_PARTS 4   /* at most so many of them */
 #define ROUND_BYTES                                                                                          \
   ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
 #define ROUND_TILES 112 /* but at least so many tiles */
@@ -57,6 +60,7 @@ typedef struct job {
   float *y;
   float *u, *v, *scratch;
   bool *made; /* by worker: its own weights; NULL where all share u */
+  float *m;   /* of shares of inner lanes: [part][panel][F][tile] */
   int64_t scratch_floats;
   double *sums; /* [source][block][3][outer lanes], or NULL */
   /* gradient to the weight: */
@@ -65,7 +69,7 @@ typedef struct job {
   float *d, *du;
   int64_t t0, t1, groups; /* this round's tiles; groups of output channels */
   int64_t rounds;         /* 0: a worker's own parts instead */
-  int64_t parts, part;    /* of sums of a worker's own; floats of one */
+  int64_t parts, part;    /* of sums of a worker's own, or shares of inner lanes; floats of one */
   bool first, last;
 } job;
 
@@ -218,6 +222,45 @@ static void block_body(void *ctx, int64_t block, int worker) {
   }
 }
 
+/* One share of the inner lanes, over all tiles: what a worker makes stays with it. */
+static void lanes_body(void *ctx, int64_t part, int worker) {
+  const job *j = ctx;
+  int64_t k0 = j->inner.all * part / j->parts, k1 = j->inner.all * (part + 1) / j->parts;
+  float *v = j->scratch + worker * j->scratch_floats, *u = v + F * j->of_v;
+  rl_wino_read r = {.grid = &j->grid, .t1 = j->each, .g0 = k0 / j->group, .g1 = k1 / j->group};
+  r.group = -r.g0;
+  for (int64_t s = 0; s < j->sources; s++) {
+    r.map = j->dy == NULL ? input_map(j, 0) : output_map(j, s);
+    r.to = (rl_wino_store){v + s * j->each * j->lane_step, j->of_v, j->lane_step, j->panel, j->group};
+    if (wanted(j, s)) j->k->wino_read(&r);
+  }
+  rl_wino_product q = {
+      .v = v, .v_frequency = j->of_v, .v_tile = j->lane_step, .tiles = j->all, .depth = k1 - k0};
+  q.u = u, q.u_frequency = j->of_u, q.m_frequency = j->of_m;
+  for (int64_t p = 0; p < j->panels; p++) {
+    filter(j, p, k0, k1, u, j->of_u);
+    q.m = j->m + part * j->part + p * F * j->of_m;
+    q.vectors = vectors(j, p, &j->outer);
+    j->k->wino_product(&q);
+  }
+}
+
+/* A block of tiles: the shares' products are added in their order. */
+static void join_body(void *ctx, int64_t block, int worker) {
+  const job *j = ctx;
+  int64_t source = block / j->blocks, b = block % j->blocks;
+  int64_t t0 = j->each * b / j->blocks, t1 = j->each * (b + 1) / j->blocks;
+  (void)worker;
+  for (int64_t p = 0; p < j->panels && wanted(j, source); p++) {
+    float *m = j->m + p * F * j->of_m + (source * j->each + t0) * j->panel;
+    for (int64_t part = 1; part < j->parts; part++)
+      for (int64_t f = 0; f < F; f++)
+        j->k->axpy_f32(m + f * j->of_m, m + part * j->part + f * j->of_m, 1, 1,
+                       (size_t)((t1 - t0) * j->panel));
+    write_panel(j, source, b, t0, t1, p, m, j->of_m);
+  }
+}
+
 /* All tiles of all sources, for a share of the channels. */
 static void stage_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
@@ -263,9 +306,21 @@ static void cut(job *j) {
   j->tiles = (j->each + j->blocks - 1) / j->blocks;
 }
 
+/* Shares of whole panels. */
+static bool by_lanes(const job *j) {
+  int64_t parts = least(LANES_PARTS, j->inner.all / LANES_EACH);
+  return !in_stages(j) && j->sources * j->each <= LANES_TILES && j->inner.parts == 1 && parts > 1 &&
+         j->inner.all % (parts * j->panel) == 0;
+}
+
 static rl_status in_blocks(job *j) {
   if (j->made == NULL) RL_TRY(rl_parallel(pack_body, j, j->panels * rl_blocks(j->inner.all, PACK_LANES)));
   return rl_parallel(block_body, j, j->sources * j->blocks);
+}
+
+static rl_status in_lanes(job *j) {
+  RL_TRY(rl_parallel(lanes_body, j, j->parts));
+  return rl_parallel(join_body, j, j->sources * j->blocks);
 }
 
 static rl_status by_stages(job *j) {
@@ -278,30 +333,36 @@ static rl_status by_stages(job *j) {
 /* Geometry and sides stand; `summed` asks for sums. */
 static rl_status run(job *j, bool summed, void (*finish)(job *, double *), double *out) {
   j->panels = (j->outer.all + j->panel - 1) / j->panel;
-  j->lane_step = odd(j->inner.all);
   cut(j);
-  bool stages = in_stages(j);
-  int64_t tiles = stages ? j->all : j->tiles;
-  j->of_u = odd((stages ? SLICE : j->inner.all) * j->panel);
+  bool stages = in_stages(j), lanes = by_lanes(j), made[RL_THREADS_MAX] = {false};
+  j->parts = lanes ? least(LANES_PARTS, j->inner.all / LANES_EACH) : 1;
+  int64_t tiles = stages || lanes ? j->all : j->tiles;
+  j->lane_step = odd(j->inner.all / j->parts);
+  j->of_u = odd((stages ? SLICE : j->inner.all / j->parts) * j->panel);
   j->of_v = odd(tiles * j->lane_step);
   j->of_m = odd(tiles * j->panel);
-  int64_t u = stages ? 0 : j->panels * F * j->of_u, v = stages ? F * j->of_v : 0;
-  bool own = !stages && j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS;
-  bool made[RL_THREADS_MAX] = {false};
+  j->part = j->panels * F * j->of_m;
+  int64_t u = stages || lanes ? 0 : j->panels * F * j->of_u, v = stages ? F * j->of_v : 0,
+          m = lanes ? j->parts * j->part : 0;
+  bool own = !stages && !lanes && j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS;
   j->made = own ? made : NULL;
-  j->scratch_floats = F * (j->of_m + (stages ? j->of_u : j->of_v)) + (own ? u : 0);
+  j->scratch_floats = F * (stages  ? j->of_m + j->of_u
+                           : lanes ? j->of_v + j->of_u
+                                   : j->of_v + j->of_m) +
+                      (own ? u : 0);
   if (own) u = 0;
   int64_t sums = summed ? j->sources * j->blocks * 3 * j->outer.all : 0;
-  size_t bytes =
-      (size_t)sums * sizeof(double) + (size_t)(u + v + j->scratch_floats * rl_threads_get()) * sizeof(float);
+  size_t bytes = (size_t)sums * sizeof(double) +
+                 (size_t)(u + v + m + j->scratch_floats * rl_threads_get()) * sizeof(float);
   void *memory = NULL;
   RL_TRY(rl_mem_alloc(&memory, bytes));
   j->sums = summed ? memory : NULL;
   j->u = (float *)((double *)memory + sums);
   j->v = j->u + u;
-  j->scratch = j->v + v;
+  j->m = j->v + v;
+  j->scratch = j->m + m;
   rl_fpmode mode = rl_fp_enter();
-  rl_status status = stages ? by_stages(j) : in_blocks(j);
+  rl_status status = stages ? by_stages(j) : lanes ? in_lanes(j) : in_blocks(j);
   if (summed && status == RL_OK) finish(j, out);
   rl_fp_leave(mode);
   rl_mem_free(memory, bytes);
