@@ -36,6 +36,7 @@ static rl_status product_forward(const rl_conv *s, const void *weight, const voi
     g.beta = i > 0;
     g.bias = last ? bias : NULL;
     g.moments = last ? moments : NULL;
+    g.kept = s->nparts == 1 ? s->kept : NULL;
     RL_TRY(rl_gemm_run(&g));
   }
   return RL_OK;

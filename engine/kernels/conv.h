@@ -30,6 +30,7 @@ typedef struct rl_conv {
   int64_t ldy;
   int nparts;
   rl_conv_part part[RL_CONV_PARTS];
+  rl_kept *kept; /* or NULL; the weight's, as in gemm.h: forward only */
 } rl_conv;
 
 /* Where the gradient of one part goes, for one cotangent: dx = beta dx + scale dz, with v the gradient behind px (where up

@@ -16,6 +16,7 @@
 #define BLOCK_FLOPS  1000000 /* a block is not cut below this: about 10 us on one core */
 #define BLOCKS_MEANT 16
 #define COLS_MAX     512
+#define KEPT_ROWS    4096 /* beyond, panels of B are little of the work */
 
 typedef struct plan {
   const rl_gemm *g;
@@ -25,6 +26,7 @@ typedef struct plan {
   int64_t gi, gj, parts, batch; /* the grid */
   int64_t panel;
   bool pack;            /* B once for all blocks; else each block its own panels */
+  bool kept, ready;     /* packed is B's owner's; and is filled */
   size_t scratch_bytes; /* per worker */
   char *scratch, *packed, *part;
   double *sums, *moments;
@@ -63,9 +65,10 @@ static void cut_columns(plan *p, int64_t meant) {
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
   int64_t tile = p->k->tile_rows, most = 16 * tile;
-  bool shared = p->batch == 1 || g->stride_b == 0;
+  bool few = g->back == NULL && (g->ta || g->m <= most || g->batch > 4),
+       shared = p->batch == 1 || g->stride_b == 0;
   p->parts = 1;
-  if (g->back == NULL && (g->ta || g->m <= most || g->batch > 4)) {
+  if (few) {
     int64_t fit = g->m * g->n > 0 ? PARTS_SIZE / (g->m * g->n) : 1;
     p->parts = least(least(PARTS_MAX, g->k / PART_DEPTH), fit);
     if (!g->ta && g->k < 4096) p->parts = 1;
@@ -80,7 +83,21 @@ static void cut(plan *p) {
   if (halves) p->rows = ceil_to((p->rows + 1) / 2, tile);
   p->gi = (g->m + p->rows - 1) / p->rows;
   cut_columns(p, halves ? p->gi : p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
-  p->pack = p->pack && (g->back != NULL || p->gi * p->batch > 1);
+  p->pack = p->kept || (p->pack && (g->back != NULL || p->gi * p->batch > 1));
+}
+
+/* Whether B's panels are, or will now be, with its owner. */
+static bool look_for_kept(plan *p) {
+  const rl_gemm *g = p->g;
+  rl_kept *kept = g->kept;
+  bool plain = p->batch == 1 && !g->ta && g->back == NULL && g->moments == NULL && g->pb.scale == NULL;
+  if (kept == NULL || !plain || g->m > KEPT_ROWS || g->k <= RL_GEMM_FLAT) return false;
+  p->ready = kept->by == p->k && kept->turned == g->tb && kept->n == g->n && kept->k == g->k;
+  if (p->ready) return true;
+  rl_mem_free(kept->panels, kept->bytes);
+  *kept = (rl_kept){.turned = g->tb, .n = g->n, .k = g->k};
+  kept->bytes = (size_t)(ceil_to(g->n, p->panel) * g->k) * p->size;
+  return rl_mem_alloc(&kept->panels, kept->bytes) == RL_OK;
 }
 
 static rl_gemm_work work_of(const plan *p, int64_t batch) {
@@ -160,9 +177,10 @@ static void fold_sums(const plan *p) {
 
 static rl_status run_blocks(plan *p) {
   int64_t work = p->g->m * p->g->n * p->g->k / 16 * p->batch; /* small products wake nobody */
-  if (p->pack)
+  if (p->pack && !p->ready)
     RL_TRY(rl_parallel_work(pack_body, p,
                             p->g->tb ? rl_blocks(p->g->n, p->panel) : rl_blocks(p->g->k, PACK_ROWS), work));
+  if (p->kept) p->g->kept->by = p->k;
   RL_TRY(rl_parallel_work(block_body, p, p->batch * p->parts * p->gi * p->gj, work));
   if (p->parts > 1) RL_TRY(rl_parallel(fold_body, p, p->batch * p->gi));
   if (p->g->back != NULL) fold_sums(p);
@@ -180,12 +198,13 @@ rl_status rl_gemm_run(const rl_gemm *g) {
   _Alignas(64) char stack[STACK_BYTES];
   if (g->m == 0 || g->n == 0) return RL_OK;
   p.panel = 2 * p.k->vector_bytes / (int64_t)p.size;
+  p.kept = look_for_kept(&p);
   cut(&p);
   p.scratch_bytes = scratch_size(&p);
   int64_t blocks = p.batch * p.parts * p.gi * p.gj;
   bool aside = g->moments != NULL && p.parts > 1; /* of a sum of parts the moments are taken afterwards */
   size_t all = p.scratch_bytes * (size_t)(blocks > 1 ? rl_threads_get() : 1);
-  size_t packed = p.pack ? lines((size_t)(ceil_to(g->n, p.panel) * g->k) * p.size) : 0;
+  size_t packed = p.pack && !p.kept ? lines((size_t)(ceil_to(g->n, p.panel) * g->k) * p.size) : 0;
   size_t part = p.parts > 1 ? lines((size_t)(p.batch * p.parts * g->m * g->n) * p.size) : 0;
   size_t sums =
       g->back != NULL || (g->moments != NULL && !aside) ? (size_t)(p.gi * 3 * g->n) * sizeof(double) : 0;
@@ -193,7 +212,7 @@ rl_status rl_gemm_run(const rl_gemm *g) {
   void *memory = stack;
   if (bytes > STACK_BYTES) RL_TRY(rl_mem_alloc(&memory, bytes));
   p.scratch = memory;
-  if (p.pack) p.packed = p.scratch + all;
+  if (p.pack) p.packed = p.kept ? g->kept->panels : p.scratch + all;
   p.part = p.scratch + all + packed;
   if (g->back != NULL) p.sums = (double *)(void *)(p.part + part);
   if (g->back == NULL && sums > 0) p.moments = (double *)(void *)(p.part + part);

@@ -4,7 +4,7 @@
 #ifndef RL_KERNELS_GEMM_H
 #define RL_KERNELS_GEMM_H
 
-#include "rille.h"
+#include "kernels/kept.h"
 
 typedef enum rl_act { RL_ACT_NONE, RL_ACT_RELU, RL_ACT_PRELU } rl_act;
 
@@ -49,6 +49,8 @@ typedef struct rl_gemm {
   int64_t stride_a, stride_b, stride_c;
   /* or NULL; then ta is false, pa, bias and batch are not used, c and beta are ignored */
   const rl_gemm_back *back;
+  rl_kept *
+      kept; /* or NULL; B's, where it stays as it is and will be asked for again: of few rows its panels are kept there */
 } rl_gemm;
 
 /* RL_ENOMEM before anything is written. */

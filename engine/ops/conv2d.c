@@ -57,6 +57,7 @@ static void read_x(rl_conv *s, const rl_tensor *x) {
 static rl_status forward(rl_call *c) {
   rl_conv s = geometry(c);
   read_x(&s, c->in[0]);
+  s.kept = rl_kept_of(c, c->in[1]);
   return rl_conv_forward(&s, rl_data(c->in[1]), c->in[2] == NULL ? NULL : rl_data(c->in[2]),
                          rl_data(c->out[0]), NULL);
 }

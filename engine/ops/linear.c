@@ -39,6 +39,7 @@ static rl_status forward(rl_call *c) {
                                 .ldb = in,
                                 .c = rl_data(c->out[0]),
                                 .ldc = out,
+                                .kept = rl_kept_of(c, weight),
                                 .bias = c->in[2] == NULL ? NULL : rl_data(c->in[2])});
 }
 

@@ -139,6 +139,7 @@ static rl_status forward(rl_call *c) {
   RL_TRY(rl_norm_statistics(c, &parts, q->x, rows, q->ld, stat));
   rl_norm_numbers(c, &parts, stat, true, &map);
   hang_map(c, &s, &map);
+  s.kept = rl_kept_of(c, c->in[CONV_WEIGHT]);
   RL_TRY(rl_conv_forward(&s, rl_data(c->in[CONV_WEIGHT]),
                          c->in[CONV_BIAS] == NULL ? NULL : rl_data(c->in[CONV_BIAS]), rl_data(c->out[0]),
                          c->nout == 2 ? rl_data(c->out[1]) : NULL));

@@ -171,6 +171,9 @@ static inline int rl_passes(const rl_call *c, int a, int b) {
 /* ---- for pointwise rows (RL_RUNS): forward sees runs; out[0]'s dtype is c->dtype unless meta says otherwise */
 #define RL_BY_TYPE(c, name, ...) RL_KERNEL_CALL((c)->k, (c)->dtype, name, __VA_ARGS__)
 
+/* Where a kernel may keep the weight in a form of its own: NULL while a graph is made, and where the weight is new or changes. */
+rl_kept *rl_kept_of(const rl_call *c, const rl_tensor *weight);
+
 /* An output of forward's own, kept for backward: row-major, owned by the call. */
 rl_status rl_keep(rl_call *c, int j, rl_dtype dtype, const rl_shape *shape);
 

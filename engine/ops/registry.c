@@ -50,6 +50,12 @@ rl_status rl_shape_scalar(rl_call *c) {
   return RL_OK;
 }
 
+rl_kept *rl_kept_of(const rl_call *c, const rl_tensor *weight) {
+  bool whole = weight->storage != NULL &&
+               (size_t)rl_count(weight) * rl_dtype_size(weight->dtype) == weight->storage->bytes;
+  return c->grad || !whole ? NULL : rl_storage_kept(weight->storage);
+}
+
 rl_status rl_keep(rl_call *c, int j, rl_dtype dtype, const rl_shape *shape) {
   rl_tensor_drop(&c->keep[j]);
   return rl_tensor_make(&c->keep[j], dtype, shape, RL_ROWMAJOR);

@@ -4,8 +4,14 @@
 
 static size_t loose_bytes, graph_bytes, both_bytes;
 
-#define BESIDE 2048 /* data of at most so many bytes lie in the struct's own block */
-#define HEAD   64   /* of that block, so that data stay aligned */
+#define FEW    16384 /* bytes that are not worth keeping in another form */
+#define BESIDE 2048  /* data of at most so many bytes lie in the struct's own block */
+#define HEAD   64    /* of that block, so that data stay aligned */
+
+typedef struct rl_keeping {
+  unsigned version; /* of the bytes that it is about */
+  rl_kept kept;
+} rl_keeping;
 
 _Static_assert(sizeof(rl_storage) <= HEAD, "a storage fits in front of its data");
 
@@ -30,8 +36,32 @@ rl_storage *rl_storage_retain(rl_storage *s) {
   return s;
 }
 
+static void forget(rl_kept *k) {
+  rl_mem_free(k->panels, k->bytes);
+  *k = (rl_kept){.by = NULL};
+}
+
+rl_kept *rl_storage_kept(rl_storage *s) {
+  void *made = NULL;
+  if (s->bytes <= FEW) return NULL;
+  if (s->keeping == NULL) {
+    if (rl_mem_alloc(&made, sizeof(rl_keeping)) != RL_OK) return NULL;
+    s->keeping = made;
+    *s->keeping = (rl_keeping){.version = s->version};
+    return NULL;
+  }
+  if (s->keeping->version == s->version) return &s->keeping->kept;
+  forget(&s->keeping->kept);
+  s->keeping->version = s->version;
+  return NULL;
+}
+
 void rl_storage_drop(rl_storage *s) {
   if (s == NULL || --s->count > 0) return;
+  if (s->keeping != NULL) {
+    forget(&s->keeping->kept);
+    rl_mem_free(s->keeping, sizeof(rl_keeping));
+  }
   if (s->bytes <= BESIDE)
     rl_mem_free(s, HEAD + s->bytes);
   else {

@@ -4,7 +4,7 @@
 #ifndef RL_TENSOR_STORAGE_H
 #define RL_TENSOR_STORAGE_H
 
-#include "rille.h"
+#include "kernels/kept.h"
 
 typedef struct rl_storage {
   int count;        /* tensors that look */
@@ -14,11 +14,16 @@ typedef struct rl_storage {
   int device;       /* 0: this machine's memory; ops reach bytes through kernels only */
   size_t bytes;
   void *data;
+  struct rl_keeping *keeping; /* or NULL */
 } rl_storage;
 
 rl_status rl_storage_alloc(rl_storage **out, size_t bytes);
 rl_storage *rl_storage_retain(rl_storage *s);
 void rl_storage_drop(rl_storage *s); /* takes NULL */
+
+/* Where a kernel may keep what it makes of these bytes; NULL where they are few, or are asked about for the first time since
+** they were last changed. What was kept of older bytes is dropped. On the main thread. */
+rl_kept *rl_storage_kept(rl_storage *s);
 
 void rl_storage_handle(rl_storage *s, int by); /* +1, -1; takes NULL */
 void rl_storage_hold(rl_storage *s, int by);

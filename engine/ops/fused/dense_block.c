@@ -197,6 +197,7 @@ static rl_status layer_forward(const rl_dense *d, const room *r, int64_t l, char
   g.c = y1, g.ldc = d->mid;
   g.pa = (rl_prologue){.scale = norm1.scale, .shift = norm1.shift, .act = RL_ACT_RELU};
   g.moments = d->training ? middle : NULL;
+  g.kept = rl_kept_of(d->c, in[DENSE_CONV1]);
   RL_TRY(rl_gemm_run(&g));
   if (d->training) prepare(d, &norm2, l, 1, middle, middle + d->mid);
   rl_conv conv2 = rl_dense_conv2(d, &norm2, y1);
