@@ -81,8 +81,10 @@ static void cut(plan *p) {
   }
   bool halves = !p->pack && p->batch == 1 && g->pa.scale != NULL && !g->ta && g->m > most / 2 && g->m > g->n;
   if (halves) p->rows = ceil_to((p->rows + 1) / 2, tile);
+  bool deep = few && !halves && p->batch == 1 && g->pa.scale != NULL && !g->ta && g->k >= 512;
+  if (deep) p->parts = 2;
   p->gi = (g->m + p->rows - 1) / p->rows;
-  cut_columns(p, halves ? p->gi : p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
+  cut_columns(p, deep ? 2 : halves ? p->gi : p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
   p->pack = p->kept || (p->pack && (g->back != NULL || p->gi * p->batch > 1));
 }
 
