@@ -23,11 +23,16 @@
 #define WORK_LEAST 8192    /* elements; about 3 us */
 #define FLUSH      0x8040u /* MXCSR: flush-to-zero, denormals-are-zero */
 
+/* Each worker has a share of the blocks, neighbours in memory mostly, and helps the others when that is done: what one region
+** leaves in a core's cache the next one finds there. */
 typedef struct job {
   rl_body body;
   void *ctx;
-  int64_t blocks;
-  _Atomic int64_t next;
+  int workers;
+  struct {
+    _Alignas(64) _Atomic int64_t next;
+    int64_t end;
+  } share[RL_THREADS_MAX];
 } job;
 
 /* A region is open while OPEN stands in `gate`; the rest of it counts the workers inside. Whoever comes after
@@ -73,11 +78,13 @@ void rl_fp_leave(rl_fpmode m) {
 }
 
 static void claim(job *j, int worker) {
-  for (;;) {
-    int64_t b = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
-    if (b >= j->blocks || abandoned()) return;
-    j->body(j->ctx, b, worker);
-  }
+  for (int k = 0, w = worker; k < j->workers; k++, w = w + 1 < j->workers ? w + 1 : 0)
+    for (;;) {
+      int64_t b = atomic_fetch_add_explicit(&j->share[w].next, 1, memory_order_relaxed);
+      if (b >= j->share[w].end) break;
+      if (abandoned()) return;
+      j->body(j->ctx, b, worker);
+    }
 }
 
 static void wait_for_turn(uint32_t seen) {
@@ -195,8 +202,11 @@ rl_status rl_threads_set(int n) {
 
 static void share(rl_body body, void *ctx, int64_t blocks) {
   if (pool.running < pool.wanted - 1) pool_start();
-  pool.now.body = body, pool.now.ctx = ctx, pool.now.blocks = blocks;
-  atomic_store_explicit(&pool.now.next, 0, memory_order_relaxed);
+  pool.now.body = body, pool.now.ctx = ctx, pool.now.workers = pool.wanted;
+  for (int w = 0; w < pool.wanted; w++) {
+    atomic_store_explicit(&pool.now.share[w].next, blocks * w / pool.wanted, memory_order_relaxed);
+    pool.now.share[w].end = blocks * (w + 1) / pool.wanted;
+  }
   atomic_store_explicit(&pool.gate, OPEN, memory_order_release);
   in_region = true;
   call_workers();
