@@ -9,6 +9,7 @@
 
 struct rl_gemm_work;
 struct rl_gemm_fold;
+struct rl_gates;
 struct rl_conv;
 struct rl_conv_dx;
 struct rl_conv_pass;

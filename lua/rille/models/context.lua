@@ -26,11 +26,13 @@ function ContextBottleneck:init(channels, opts)
 end
 
 function ContextBottleneck:forward(y)
+  local gate
   if self.channel then
     local mean, max = core.adaptive_avg_pool2d(y, 1), core.adaptive_max_pool2d(y, 1)
-    y = core.sigmoid(self.channel(mean) + self.channel(max)) * y
+    gate = core.sigmoid(self.channel(mean) + self.channel(max))
   end
-  if not self.spatial then return y end
+  if not self.spatial then return gate * y end
+  if gate then return core.gated(y, gate, core.sigmoid(self.spatial(core.gated_pool(y, gate)))) end
   local along = { dim = 2, keepdim = true }
   local over = core.cat({ y:mean(along), (y:max(along)) }, { dim = 2 })
   return core.sigmoid(self.spatial(over)) * y
