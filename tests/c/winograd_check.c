@@ -365,6 +365,11 @@ static int try_all(void) {
   many.part[0] = (rl_conv_part){.channels = 260, .ld = 260, .up = 1};
   many.part[1] = (rl_conv_part){.channels = 24, .ld = 30, .up = 1, .px = {.scale = &bad, .act = RL_ACT_RELU}};
   bad += try_conv(many); /* in stages, panels that share two parts */
+  rl_conv few = {
+      .dtype = RL_F32, .n = 1, .h = 14, .w = 13, .cout = 40, .ldy = 43, .pad = {1, 1}, .nparts = 1};
+  few.part[0] =
+      (rl_conv_part){.channels = 192, .ld = 200, .up = 1, .px = {.scale = &bad, .act = RL_ACT_RELU}};
+  bad += try_conv(few); /* workers share the inner lanes */
   for (int64_t c = 32; c <= 256; c *= 2) {
     double ratio = error_ratio(c);
     printf("%s, %ld channels: %.2f times the direct sum's error\n", rl_isa_name(), (long)c, ratio);
