@@ -2,6 +2,7 @@
 ** that is long and C small; then at fixed places, at most 8 partial products, added in their order. */
 #include "kernels/gemm.h"
 
+#include "base/bypass.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/threads.h"
@@ -26,6 +27,7 @@ typedef struct plan {
   int64_t gi, gj, parts, batch; /* the grid */
   int64_t panel;
   bool pack;            /* B once for all blocks; else each block its own panels */
+  bool flat;            /* few inner steps, or few rows: see rl_gemm_work */
   bool kept, ready;     /* packed is B's owner's; and is filled */
   size_t scratch_bytes; /* per worker */
   char *scratch, *packed, *part;
@@ -42,7 +44,7 @@ static size_t scratch_size(const plan *p) {
   int64_t straight = RL_GEMM_DEPTH + 64 / (int64_t)p->size, rows = p->pack ? tile : p->rows;
   if (p->g->back != NULL) rows *= p->g->k / RL_GEMM_DEPTH + 1;
   int64_t turned = (rows / tile + 1) * ceil_to(tile, vector) * depth + rows + 2 * (tile + vector);
-  int64_t a = p->g->ta ? turned : rows * straight, cols = depth <= RL_GEMM_FLAT ? p->cols : p->panel;
+  int64_t a = p->g->ta ? turned : rows * straight, cols = p->flat ? p->cols : p->panel;
   int64_t b = p->pack ? 0 : ceil_to(cols, p->panel) * depth;
   return (size_t)ceil_to((a + b) * (int64_t)p->size, 64);
 }
@@ -85,6 +87,7 @@ static void cut(plan *p) {
   if (deep) p->parts = 2;
   p->gi = (g->m + p->rows - 1) / p->rows;
   cut_columns(p, deep ? 2 : halves ? p->gi : p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
+  p->flat = g->k <= RL_GEMM_FLAT || (p->rows <= tile && !g->tb);
   p->pack = p->kept || (p->pack && (g->back != NULL || p->gi * p->batch > 1));
 }
 
@@ -110,6 +113,8 @@ static rl_gemm_work work_of(const plan *p, int64_t batch) {
                         .c = (char *)g->c + (size_t)(batch * g->stride_c) * p->size,
                         .ldc = g->ldc,
                         .packed = p->packed,
+                        .flat = p->flat,
+                        .streams = p->parts == 1 && (size_t)(g->m * g->n) * p->size >= RL_BYPASS_BYTES,
                         .bias = g->bias,
                         .beta = g->beta};
 }

@@ -70,6 +70,9 @@ typedef struct rl_gemm_work {
   int64_t i0, i1, j0, j1, k0, k1;
   const void *packed; /* B in panels over all of k, or NULL: the block packs its own slices */
   void *scratch;      /* this worker's; rl_gemm_scratch elements */
+  bool
+      flat; /* packs all its panels before it multiplies: where C is most of what is touched, or B, which then is read row by row */
+  bool streams; /* C is large, written once and not soon read: past the caches, where it is flat */
   const void *bias;
   double beta;
   double *sums;    /* `back`: this row of blocks' own, [3][n] */

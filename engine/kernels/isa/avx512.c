@@ -17,4 +17,7 @@
 /* bytes as a vector of integers of the type's width */
 #define VWIDEN_f32(p) ((vec_i32)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(p))))
 #define VWIDEN_f64(p) ((vec_i64)_mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)(p))))
+/* an aligned store past the caches */
+#define VSTREAM_f32(p, v) _mm512_stream_ps(p, v)
+#define VSTREAM_f64(p, v) _mm512_stream_pd(p, v)
 #include "kernels/body/all.inc"

@@ -15,4 +15,7 @@
 /* bytes as a vector of integers of the type's width */
 #define VWIDEN_f32(p) ((vec_i32){(p)[0], (p)[1], (p)[2], (p)[3]})
 #define VWIDEN_f64(p) ((vec_i64){(p)[0], (p)[1]})
+/* an aligned store past the caches */
+#define VSTREAM_f32(p, v) (*(vec_f32 *)(p) = (v))
+#define VSTREAM_f64(p, v) (*(vec_f64 *)(p) = (v))
 #include "kernels/body/all.inc"
