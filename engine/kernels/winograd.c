@@ -13,15 +13,15 @@
 #include <string.h>
 
 #define F           RL_WINO_FREQUENCIES
-#define BLOCK_TILES 14  /* of a block; 7 to 28 are within 7 % on Zen 4 */
-#define FEW_TILES   160 /* up to which weights are made panel by panel */
-#define SLICE       128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
-#define PACK_LANES  64  /* inner lanes of a block of the weights' transform */
+#define BLOCK_TILES 14     /* of a block; 7 to 28 are within 7 % on Zen 4 */
+#define FEW_TILES   160    /* up to which weights are made panel by panel */
+#define SLICE       128    /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
+#define PACK_LANES  64     /* inner lanes of a block of the weights' transform */
 #define OWN_BLOCKS  4      /* of tiles, up to which a worker makes weights of its own, */
 #define OWN_WEIGHTS 262144 /* no more floats than stay in its L2: another core's come slowly */
 #define LANES_TILES 28     /* up to which workers share the inner lanes, not the tiles, */
-#define LANES_EACH  64  /* in shares of so many lanes, */
-#define LANES_PARTS 4   /* at most so many of them */
+#define LANES_EACH  64     /* in shares of so many lanes, */
+#define LANES_PARTS 4      /* at most so many of them */
 #define ROUND_BYTES                                                                                          \
   ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
 #define ROUND_TILES 112 /* but at least so many tiles */
