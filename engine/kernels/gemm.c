@@ -61,8 +61,8 @@ static void cut_columns(plan *p, int64_t meant) {
 }
 
 /* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B.
-** Few rows: B is read once, so each block packs its own columns of it; but where A has a prologue and more rows than B has
-** columns, halves of the rows, for copying A twice costs more than packing B twice. Many rows: B is packed once, blocks of
+** Few rows: B is read once, so each block packs its own columns of it; but where A has a prologue, copying it twice costs more than
+** packing B twice: halves of the rows if there are more than B has columns, else halves of a long inner dimension. Many rows: B is packed once, blocks of
 ** rows share it; 28 rows balance better below 1000, more amortise better above. */
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
