@@ -73,25 +73,29 @@ local function shrink(self, x)
 end
 
 -- The sum of the levels' convolutions, two levels at a time: conv(a) + conv(b) = conv(cat(a, b)), of which
--- rl.norm_conv2d writes the sum alone.
+-- rl.norm_conv2d writes the sum alone. The biases' sum goes in with the first.
 local function straight(self, maps)
-  local o, sum, waiting = self._o, nil, nil
-  local function add(y) sum = sum and sum + y or y end
+  local o, levels, bias, sum = self._o, {}, nil, nil
   for k = 1, self._levels do
     local conv = self["conv" .. k]
     if conv then
-      local large = core.interpolate(maps[k], { size = { o.side, o.side }, mode = "bilinear" })
-      if waiting then
-        local weight = core.cat({ waiting.conv.weight, conv.weight }, { dim = 2 })
-        add((core.norm_conv2d(waiting.x, nil, nil, nil, nil, nil, nil, large, weight,
-          waiting.conv.bias + conv.bias, { norm = false, skip_last = true, want_moments = false })))
-        waiting = nil
-      else
-        waiting = { conv = conv, x = large }
-      end
+      levels[#levels + 1] = { map = maps[k], weight = conv.weight }
+      bias = bias and bias + conv.bias or conv.bias
     end
   end
-  if waiting then add(waiting.conv(waiting.x)) end
+  local function large(x) return core.interpolate(x, { size = { o.side, o.side }, mode = "bilinear" }) end
+  for i = 1, #levels, 2 do
+    local a, b = levels[i], levels[i + 1]
+    local y
+    if b then
+      y = core.norm_conv2d(large(a.map), nil, nil, nil, nil, nil, nil, large(b.map),
+        core.cat({ a.weight, b.weight }, { dim = 2 }), bias,
+        { norm = false, skip_last = true, want_moments = false })
+    else
+      y = core.conv2d(large(a.map), a.weight, bias)
+    end
+    sum, bias = sum and sum + y or y, nil
+  end
   return core.adaptive_avg_pool2d(sum, o.cells)
 end
 
