@@ -139,6 +139,7 @@ static rl_status put_late(rl_tensor **cell, rl_tensor *t) {
       rl_tensor_drop(&own);
   }
   if (s == RL_OK) s = rl_copy(*cell, t, true);
+  if (s == RL_OK) rl_storage_changed((*cell)->storage);
   rl_tensor_drop(&t);
   return s;
 }
@@ -180,6 +181,7 @@ static rl_status target(walk *w, rl_node *n, int k, int i, int at, int used) {
              rl_shape_equal(&(*cell)->shape, &n->in[i].shape)) {
     w->din[at] = *cell;
     w->beta[at] = 1;
+    rl_storage_changed((*cell)->storage);
   } else {
     RL_TRY(fresh(n, i, &w->late[at]));
     w->din[at] = w->late[at];

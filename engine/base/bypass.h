@@ -14,7 +14,7 @@
 #define RL_BYPASS_BYTES                                                                                      \
   (16u << 20) /* outputs of at least so much: with what they are made from, more than a core's share of L3 */
 
-/* Copies from memory that is near, 16 bytes aligned. */
+/* Copies from memory that is near, a buffer of a few KiB. */
 static inline void rl_bypass(void *to, const void *from, size_t bytes) {
 #ifdef __SSE2__
   char *y = to;

@@ -113,6 +113,7 @@ static rl_gemm_work work_of(const plan *p, int64_t batch) {
                         .c = (char *)g->c + (size_t)(batch * g->stride_c) * p->size,
                         .ldc = g->ldc,
                         .packed = p->packed,
+                        .kept = p->kept,
                         .flat = p->flat,
                         .streams = p->parts == 1 && (size_t)(g->m * g->n) * p->size >= RL_BYPASS_BYTES,
                         .bias = g->bias,

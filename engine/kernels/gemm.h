@@ -69,6 +69,7 @@ typedef struct rl_gemm_work {
   int64_t ldc;
   int64_t i0, i1, j0, j1, k0, k1;
   const void *packed; /* B in panels over all of k, or NULL: the block packs its own slices */
+  bool kept;          /* packed is kept from call to call, and few rows read it: it is in no near cache */
   void *scratch;      /* this worker's; rl_gemm_scratch elements */
   bool
       flat; /* packs all its panels before it multiplies: where C is most of what is touched, or B, which then is read row by row */

@@ -1,8 +1,9 @@
 /* Cuts Winograd convolutions into blocks (winograd.h). Forward and the gradient to the input, in one of three orders: a worker
 ** takes a block of tiles through input transform, products and output transform, with weights transformed once for all (or,
 ** where blocks are few, by each worker for itself); where tiles are very few, a worker takes a share of the channels that
-** are summed over with its weights, and the shares are added at the end; or, where tiles are few and channels many, all tiles are transformed first and a
-** worker takes one panel of outputs, making that panel's weights in its own scratch, so that they never go through memory. */
+** are summed over with its weights, and the shares are added at the end; or, where tiles are few and channels many, all
+** tiles are transformed first and a worker takes one panel of outputs, making that panel's weights in its own scratch, so
+** that they never go through memory. */
 #include "kernels/winograd.h"
 
 #include "base/mem.h"
@@ -306,11 +307,11 @@ static void cut(job *j) {
   j->tiles = (j->each + j->blocks - 1) / j->blocks;
 }
 
-/* Shares of whole panels. */
-static bool by_lanes(const job *j) {
+/* How many shares of the inner lanes, of whole panels each; 1: they are not shared. */
+static int64_t lane_parts(const job *j) {
   int64_t parts = least(LANES_PARTS, j->inner.all / LANES_EACH);
-  return !in_stages(j) && j->sources * j->each <= LANES_TILES && j->inner.parts == 1 && parts > 1 &&
-         j->inner.all % (parts * j->panel) == 0;
+  bool can = !in_stages(j) && j->sources * j->each <= LANES_TILES && j->inner.parts == 1 && parts > 1;
+  return can && j->inner.all % (parts * j->panel) == 0 ? parts : 1;
 }
 
 static rl_status in_blocks(job *j) {
@@ -334,8 +335,8 @@ static rl_status by_stages(job *j) {
 static rl_status run(job *j, bool summed, void (*finish)(job *, double *), double *out) {
   j->panels = (j->outer.all + j->panel - 1) / j->panel;
   cut(j);
-  bool stages = in_stages(j), lanes = by_lanes(j), made[RL_THREADS_MAX] = {false};
-  j->parts = lanes ? least(LANES_PARTS, j->inner.all / LANES_EACH) : 1;
+  j->parts = lane_parts(j);
+  bool stages = in_stages(j), lanes = j->parts > 1, made[RL_THREADS_MAX] = {false};
   int64_t tiles = stages || lanes ? j->all : j->tiles;
   j->lane_step = odd(j->inner.all / j->parts);
   j->of_u = odd((stages ? SLICE : j->inner.all / j->parts) * j->panel);

@@ -29,7 +29,9 @@ static rl_status backward(rl_call *c) { return rl_gates_backward(c, back_pixels)
 const rl_op rl_op_gated = {
     .name = "gated",
     .doc =
-        "x gate at: x N x C x H x W, a gate per image and channel N x C x 1 x 1, one per pixel N x 1 x H x W",
+        "x gate at, as attention over channels, then pixels, has it (CBAM, arXiv 1807.06521): x N x C x H x "
+        "W, "
+        "gate N x C x 1 x 1, at N x 1 x H x W -> N x C x H x W; not a gradient's gate, which is in rl.gating",
     .dtypes = RL_FLOATS,
     .in = {{"x"}, {"gate"}, {"at"}},
     .layout = RL_NHWC,

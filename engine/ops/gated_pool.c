@@ -33,9 +33,9 @@ static rl_status backward(rl_call *c) { return rl_gates_backward(c, back_pixels)
 
 const rl_op rl_op_gated_pool = {
     .name = "gated_pool",
-    .doc =
-        "the mean and the largest over the channels of x gate: x N x C x H x W, a gate per image and channel "
-        "N x C x 1 x 1 -> N x 2 x H x W; NaN wins",
+    .doc = "the mean and the largest over the channels of x gate (CBAM, arXiv 1807.06521): x N x C x H x W, "
+           "gate "
+           "N x C x 1 x 1 -> N x 2 x H x W; NaN wins",
     .dtypes = RL_FLOATS,
     .in = {{"x"}, {"gate"}},
     .layout = RL_NHWC,

@@ -188,7 +188,7 @@ static void grad_block(void *ctx, int64_t b, int worker) {
         if (few > 0) bypass(p, dx, buffer, m);
       }
     }
-  rl_bypass_end();
+  rl_bypass_end(); /* of any of them */
 }
 
 /* Adds the blocks' sums into the first block's, in order. */

@@ -56,6 +56,10 @@ rl_kept *rl_storage_kept(rl_storage *s) {
   return NULL;
 }
 
+void rl_storage_changed(rl_storage *s) {
+  if (s->keeping != NULL) forget(&s->keeping->kept);
+}
+
 void rl_storage_drop(rl_storage *s) {
   if (s == NULL || --s->count > 0) return;
   if (s->keeping != NULL) {

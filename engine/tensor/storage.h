@@ -24,6 +24,8 @@ void rl_storage_drop(rl_storage *s); /* takes NULL */
 /* Where a kernel may keep what it makes of these bytes; NULL where they are few, or are asked about for the first time since
 ** they were last changed. What was kept of older bytes is dropped. On the main thread. */
 rl_kept *rl_storage_kept(rl_storage *s);
+/* Bytes are changed by other than an in-place op, which moves `version`: what was kept of them is dropped. */
+void rl_storage_changed(rl_storage *s);
 
 void rl_storage_handle(rl_storage *s, int by); /* +1, -1; takes NULL */
 void rl_storage_hold(rl_storage *s, int by);

@@ -33,11 +33,25 @@ describe("a kept weight", function()
       local function quiet() return rl.no_grad(f) end
       local first = quiet()
       for _ = 1, 3 do assert.are.equal(0, (quiet() - first):abs():max():item(), "case " .. i) end
-      local plain = f()
+      w.requires_grad = true -- a graph is made: nothing kept is used
+      local plain = f():detach()
+      w.requires_grad = false
       assert.is_true((plain - first):abs():max():item() <= 1e-5 * first:abs():max():item(), "case " .. i)
       w:mul_(2)
       for _ = 1, 3 do assert.are.equal(0, (quiet() - first * 2):abs():max():item(), "changed, case " .. i) end
     end
+  end)
+
+  it("is dropped where a gradient that serves as a weight is added to", function()
+    local x, w = rl.randn { 2, 100 }, rl.randn { 80, 100 }
+    w.requires_grad = true
+    local function walk() rl.linear(x, w):sum():backward() end
+    local function quiet() return rl.no_grad(function() return rl.linear(x, w.grad) end) end
+    walk()
+    local first = quiet()
+    for _ = 1, 2 do assert.are.equal(0, (quiet() - first):abs():max():item()) end
+    walk()
+    for _ = 1, 3 do assert.are.equal(0, (quiet() - first * 2):abs():max():item()) end
   end)
 
   it("is given back with the weight", function()

@@ -291,6 +291,14 @@ static void sgd_block(void *ctx, int64_t b, int worker) {
                  l->K > 2 ? at(l, 2, &s) : NULL, l->sgd, s.n);
 }
 
+/* The parameters have moved, and what the optimiser keeps of them. */
+static void have_moved(const lists *l) {
+  for (int i = 0; i < l->n; i++) {
+    l->t[i]->storage->version++;
+    for (int k = 2; k < l->K; k++) rl_storage_changed(l->given[k][i]->storage);
+  }
+}
+
 /* The norm decides about the step: not finite, and nothing is moved; above clip, and the gradient is shortened. */
 static rl_status step(lists *l, const char *op, rl_body body, double clip, double *norm, double *scale) {
   rl_status s = open_lists(l, op, norm != NULL, ~2u);
@@ -301,7 +309,7 @@ static rl_status step(lists *l, const char *op, rl_body body, double clip, doubl
   if (norm != NULL && *norm > clip) *scale = clip / *norm;
   if (s == RL_OK && moves) s = run(l, body);
   rl_fp_leave(mode);
-  for (int i = 0; i < l->n && s == RL_OK && moves; i++) l->t[i]->storage->version++;
+  if (s == RL_OK && moves) have_moved(l);
   close_lists(l);
   return s;
 }
@@ -374,7 +382,7 @@ rl_status rl_lists_lars(int n, rl_tensor *const *p, rl_tensor *const *g, rl_tens
   bool moves = s == RL_OK && *norm - *norm == 0;
   if (moves) s = run(&l, lars_block);
   rl_fp_leave(mode);
-  for (int i = 0; i < l.n && s == RL_OK && moves; i++) l.t[i]->storage->version++;
+  if (s == RL_OK && moves) have_moved(&l);
   close_lists(&l);
   return s;
 }
