@@ -33,12 +33,15 @@ typedef struct rl_tap {
 
 typedef struct rl_resize {
   int64_t h, w, c, oh, ow;
+  int64_t step; /* elements from one output pixel to the next: c, or more where others lie between them */
+  bool past;    /* y is streamed past the caches: its pixels fill whole lines */
   const rl_tap *ys, *xs;
 } rl_resize;
 
 /* Going back where outputs are weighted sums of inputs. */
 typedef struct rl_back {
   int64_t h, w, c, oh, ow;
+  int64_t step;            /* elements from one output pixel to the next */
   const rl_reach *ys, *xs; /* h and w of them */
 } rl_back;
 

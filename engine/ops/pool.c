@@ -180,8 +180,14 @@ static void back_row(void *ctx, int64_t b, int worker) {
   size_t row = (size_t)(b * p->w * p->c), image = (size_t)(b / p->h * p->oh * p->ow * p->c);
   void *dx = j->y + row * j->width;
   const void *dy = j->x + image * j->width;
-  rl_back sums = {
-      .h = p->h, .w = p->w, .c = p->c, .oh = p->oh, .ow = p->ow, .ys = p->over_y, .xs = p->over_x};
+  rl_back sums = {.h = p->h,
+                  .w = p->w,
+                  .c = p->c,
+                  .oh = p->oh,
+                  .ow = p->ow,
+                  .step = p->c,
+                  .ys = p->over_y,
+                  .xs = p->over_x};
   if (j->at != NULL)
     RL_BY_TYPE(j->c, max_pool_back, p, dx, dy, (const void *)(j->at + image * j->at_width), j->add, b % p->h);
   else

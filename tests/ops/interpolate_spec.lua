@@ -126,3 +126,48 @@ describe("interpolate", function()
     assert.error_matches(function() rl.interpolate(x, { size = 2, mode = "cubic" }) end, "nearest bilinear")
   end)
 end)
+
+describe("interpolate_cat", function()
+  local plain
+  for _, row in ipairs(rl.ops) do
+    if row.name == "interpolate_cat" then plain = assert(load("local rl = ...; return " .. row.plain))(rl) end
+  end
+
+  local function close(want, y, near)
+    assert.same(want.shape, y.shape)
+    local off = (want - y):abs():max():item()
+    assert.is_true(off <= near, ("off by %g"):format(off))
+  end
+
+  local function alike(sizes, opts, dtype, near)
+    local list = {}
+    for i, s in ipairs(sizes) do
+      list[i] = rl.randn(s):to(dtype):contiguous "channels_last"
+      list[i].requires_grad = true
+    end
+    local y, want = rl.interpolate_cat(list, opts), plain(list, opts)
+    close(want, y, near)
+    local seed = rl.randn(y.shape):to(dtype)
+    local dx = rl.grad(want, list, { seed = seed })
+    for i, d in ipairs(rl.grad(y, list, { seed = seed })) do close(dx[i], d, near * 10) end
+  end
+
+  it("is cat of interpolate, both ways", function()
+    for _, mode in ipairs { "nearest", "bilinear" } do
+      local o = { size = { 7, 6 }, mode = mode }
+      alike({ { 2, 3, 5, 4 }, { 2, 17, 9, 2 }, { 2, 1, 1, 1 } }, o, "f64", 1e-13)
+      alike({ { 1, 2, 3, 3 }, { 1, 5, 3, 3 } }, { scale_factor = 2, mode = mode }, "f64", 1e-13)
+      alike({ { 4, 64, 21, 33 }, { 4, 32, 7, 90 }, { 4, 48, 1, 2 } }, { size = { 86, 100 }, mode = mode },
+        "f32", 3e-5) -- 20 MB: past the caches; going back, sums of up to 4300 numbers
+    end
+  end)
+  it("refuses what does not lie side by side", function()
+    assert.error_matches(function() rl.interpolate_cat { size = 2 } end, "at least one tensor")
+    assert.error_matches(function()
+      rl.interpolate_cat({ rl.ones { 1, 2, 4, 4 }, rl.ones { 1, 2, 3, 3 } }, { scale_factor = 2 })
+    end, "interpolate_cat: tensor 2, 1x2x3x3, becomes 6x6 of 1 images, the first 1x2x8x8")
+    assert.error_matches(function()
+      rl.interpolate_cat({ rl.ones { 1, 2, 4, 4 }, rl.ones { 2, 2, 4, 4 } }, { size = 3 })
+    end, "tensor 2, 2x2x4x4, becomes 3x3 of 2 images")
+  end)
+end)

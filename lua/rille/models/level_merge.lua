@@ -72,31 +72,19 @@ local function shrink(self, x)
   return self:axis(w, x.dtype):matmul(low):reshape { n, cells, cells, c }:permute { 1, 4, 2, 3 }
 end
 
--- The sum of the levels' convolutions, two levels at a time: conv(a) + conv(b) = conv(cat(a, b)), of which
--- rl.norm_conv2d writes the sum alone. The biases' sum goes in with the first.
+-- The sum of the levels' convolutions as one of all their channels: conv(a) + conv(b) = conv(cat(a, b)). Each
+-- resized map is written where it belongs among them.
 local function straight(self, maps)
-  local o, levels, bias, sum = self._o, {}, nil, nil
+  local o, levels, weights, bias = self._o, {}, {}, nil
   for k = 1, self._levels do
     local conv = self["conv" .. k]
     if conv then
-      levels[#levels + 1] = { map = maps[k], weight = conv.weight }
+      levels[#levels + 1], weights[#weights + 1] = maps[k], conv.weight
       bias = bias and bias + conv.bias or conv.bias
     end
   end
-  local function large(x) return core.interpolate(x, { size = { o.side, o.side }, mode = "bilinear" }) end
-  for i = 1, #levels, 2 do
-    local a, b = levels[i], levels[i + 1]
-    local y
-    if b then
-      y = core.norm_conv2d(large(a.map), nil, nil, nil, nil, nil, nil, large(b.map),
-        core.cat({ a.weight, b.weight }, { dim = 2 }), bias,
-        { norm = false, skip_last = true, want_moments = false })
-    else
-      y = core.conv2d(large(a.map), a.weight, bias)
-    end
-    sum, bias = sum and sum + y or y, nil
-  end
-  return core.adaptive_avg_pool2d(sum, o.cells)
+  local large = core.interpolate_cat(levels, { size = { o.side, o.side }, mode = "bilinear" })
+  return core.adaptive_avg_pool2d(core.conv2d(large, core.cat(weights, { dim = 2 }), bias), o.cells)
 end
 
 local function rewritten(self, maps)
