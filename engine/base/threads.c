@@ -1,4 +1,4 @@
-/* The pool: workers spin for about 50 us after a region, then sleep on a futex. */
+/* The pool: workers spin for about 200 us after a region, then sleep on a futex. */
 #include "base/threads.h"
 #include "base/status.h"
 
@@ -19,7 +19,7 @@
 #define PAUSE() ((void)0)
 #endif
 
-#define SPINS      4000
+#define SPINS      16000
 #define WORK_LEAST 8192    /* elements; about 3 us */
 #define FLUSH      0x8040u /* MXCSR: flush-to-zero, denormals-are-zero */
 
@@ -214,7 +214,7 @@ static void share(rl_body body, void *ctx, int64_t blocks) {
   atomic_fetch_and(&pool.gate, ~OPEN);
   for (int spins = 0; atomic_load_explicit(&pool.gate, memory_order_acquire) != 0; spins++) {
     PAUSE();
-    if (spins > SPINS) sched_yield(); /* a worker has lost its core: it may have this one */
+    if (spins > SPINS / 4) sched_yield(); /* a worker has lost its core: it may have this one */
   }
   in_region = false;
 }

@@ -23,6 +23,7 @@
 #define LANES_TILES 28     /* up to which workers share the inner lanes, not the tiles, */
 #define LANES_EACH  64     /* in shares of so many lanes, */
 #define LANES_PARTS 4      /* at most so many of them */
+#define KEPT_TILES  256    /* up to which the turned weight is kept: beyond, it is little of the work */
 #define ROUND_BYTES                                                                                          \
   ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
 #define ROUND_TILES 112 /* but at least so many tiles */
@@ -59,7 +60,7 @@ typedef struct job {
   int part_of[RL_CONV_PARTS]; /* backward: the outer side's parts among the convolution's */
   const float *weight, *bias;
   float *y;
-  float *u, *v, *scratch;
+  float *u, *v, *scratch, *turned;
   bool *made; /* by worker: its own weights; NULL where all share u */
   float *m;   /* of shares of inner lanes: [part][panel][F][tile] */
   int64_t scratch_floats;
@@ -178,14 +179,46 @@ static int vectors(const job *j, int64_t panel, const rl_wino_side *side) {
   return side->all - panel * j->panel > j->group ? 2 : 1;
 }
 
-/* One panel's weights, inner lanes k0..k1. */
-static void filter(const job *j, int64_t panel, int64_t k0, int64_t k1, float *to, int64_t frequency) {
+static rl_wino_filter filter_of(const job *j, int64_t panel, int64_t k0, int64_t k1) {
   rl_wino_filter w = {.weight = j->weight, .cout = j->s->cout, .cin = j->s->cin, .flip = j->dx != NULL};
   w.inner = &j->inner;
   w.outer = &j->outer;
   w.k0 = k0;
   w.k1 = k1;
   w.panel = panel;
+  w.turned = j->turned;
+  return w;
+}
+
+static void turn_body(void *ctx, int64_t panel, int worker) {
+  const job *j = ctx;
+  rl_wino_filter w = filter_of(j, panel, 0, j->inner.all);
+  w.turns = true;
+  j->k->wino_filter(&w);
+  (void)worker;
+}
+
+/* The weight turned into vectors of output channels, with its owner: a third of the time that its transform takes. */
+static rl_status look_for_kept(job *j) {
+  rl_kept *kept = j->s->kept;
+  const void *by = &j->k->wino_filter;
+  int64_t lanes = ceil_to(j->outer.all, j->group);
+  if (kept == NULL || j->dx != NULL || j->all > KEPT_TILES) return RL_OK;
+  if (kept->by != by || kept->n != lanes || kept->k != j->inner.all) {
+    rl_mem_free(kept->panels, kept->bytes);
+    *kept = (rl_kept){.n = lanes, .k = j->inner.all, .bytes = (size_t)(lanes * j->inner.all * 9) * 4};
+    if (rl_mem_alloc(&kept->panels, kept->bytes) != RL_OK) return RL_OK; /* it goes without */
+    j->turned = kept->panels;
+    RL_TRY(rl_parallel(turn_body, j, j->panels));
+    kept->by = by;
+  }
+  j->turned = kept->panels;
+  return RL_OK;
+}
+
+/* One panel's weights, inner lanes k0..k1. */
+static void filter(const job *j, int64_t panel, int64_t k0, int64_t k1, float *to, int64_t frequency) {
+  rl_wino_filter w = filter_of(j, panel, k0, k1);
   w.to = to;
   w.frequency = frequency;
   j->k->wino_filter(&w);
@@ -335,6 +368,7 @@ static rl_status by_stages(job *j) {
 static rl_status run(job *j, bool summed, void (*finish)(job *, double *), double *out) {
   j->panels = (j->outer.all + j->panel - 1) / j->panel;
   cut(j);
+  RL_TRY(look_for_kept(j));
   j->parts = lane_parts(j);
   bool stages = in_stages(j), lanes = j->parts > 1, made[RL_THREADS_MAX] = {false};
   int64_t tiles = stages || lanes ? j->all : j->tiles;

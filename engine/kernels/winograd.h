@@ -73,6 +73,8 @@ typedef struct rl_wino_filter {
   int64_t k0, k1, panel;
   float *to;
   int64_t frequency;
+  float *turned; /* forward, or NULL: the weight as vectors of output channels, [group][lane][9][vector]; */
+  bool turns;    /* it is filled, and nothing else done */
 } rl_wino_filter;
 
 /* M[f][tile][panel] = [M +] V[f][tile][depth] U[f][depth][panel] for every f; vectors: of the panel in use, 1 or 2. */

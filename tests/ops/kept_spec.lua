@@ -19,6 +19,11 @@ local function cases()
           { act = "relu", want_moments = false }))
       end }
     end
+    local three = rl.randn({ 40, 64, 3, 3 }, o)
+    for _, side in ipairs { 7, 14, 30 } do
+      local v, other = rl.randn({ 1, 64, side, side }, o), three:clone()
+      list[#list + 1] = { other, function() return rl.conv2d(v, other, nil, { padding = 1 }) end }
+    end
     local rows, linear = rl.randn({ 3, 640 }, o), rl.randn({ 70, 640 }, o)
     list[#list + 1] = { linear, function() return rl.linear(rows, linear) end }
   end

@@ -201,6 +201,7 @@ static rl_status layer_forward(const rl_dense *d, const room *r, int64_t l, char
   RL_TRY(rl_gemm_run(&g));
   if (d->training) prepare(d, &norm2, l, 1, middle, middle + d->mid);
   rl_conv conv2 = rl_dense_conv2(d, &norm2, y1);
+  conv2.kept = rl_kept_of(d->c, in[DENSE_CONV2]);
   bool wanted = d->training && l + 1 < d->layers;
   RL_TRY(rl_conv_forward(&conv2, rl_data(in[DENSE_CONV2]), NULL, x + cin * d->size, wanted ? r->made : NULL));
   if (wanted) note_moments(r, cin, d->growth);

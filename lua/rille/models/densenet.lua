@@ -29,6 +29,7 @@ local DenseBlock = nn.Module:extend("DenseBlock")
 
 function DenseBlock:init(layers, channels, o)
   rawset(self, "_layers", {})
+  rawset(self, "_list", {})
   rawset(self, "_fused", o.fused)
   for l = 1, layers do
     local layer = DenseLayer(channels + (l - 1) * o.growth, o.growth, o.bottleneck)
@@ -43,34 +44,33 @@ function DenseBlock:plain(x)
   return x
 end
 
-local parts = { "norm1", "conv1", "norm2", "conv2" }
-
--- One op takes a whole block if nothing wants to look inside, and all its norms are in the same mode.
-function DenseBlock:is_fusable()
-  if not self._fused or fused.off then return false end
-  local first = self._layers[1].norm1
-  for _, layer in ipairs(self._layers) do
-    if rawget(layer, "_hooks") then return false end
-    for _, name in ipairs(parts) do
-      if rawget(layer[name], "_hooks") then return false end
-    end
-    if layer.norm1.training ~= first.training or layer.norm2.training ~= first.training then return false end
+-- What the op takes of all layers, ten tensors each; nil if something wants to look inside, or norms differ in
+-- their mode. The list is kept and filled anew: between two blocks of one image the other cores wait for this.
+function DenseBlock:tensors()
+  if not self._fused or fused.off then return nil end
+  local layers, list, n = self._layers, self._list, 0
+  local training = layers[1].norm1.training
+  for l = 1, #layers do
+    local layer = layers[l]
+    local norm1, conv1, norm2, conv2 = layer.norm1, layer.conv1, layer.norm2, layer.conv2
+    local looks_inside = layer._hooks or norm1._hooks or conv1._hooks or norm2._hooks or conv2._hooks
+    if looks_inside or norm1.training ~= training or norm2.training ~= training then return nil end
+    list[n + 1], list[n + 2], list[n + 3] = norm1.weight, norm1.bias, conv1.weight
+    list[n + 4], list[n + 5], list[n + 6] = norm2.weight, norm2.bias, conv2.weight
+    list[n + 7], list[n + 8] = norm1.running_mean, norm1.running_var
+    list[n + 9], list[n + 10] = norm2.running_mean, norm2.running_var
+    n = n + 10
   end
-  return true
+  return list, training
 end
 
 function DenseBlock:forward(x)
-  if not self:is_fusable() then return self:plain(x) end
-  local list, training = {}, self._layers[1].norm1.training
-  for _, layer in ipairs(self._layers) do
-    local norm1, norm2, n = layer.norm1, layer.norm2, #list
-    list[n + 1], list[n + 2], list[n + 3] = norm1.weight, norm1.bias, layer.conv1.weight
-    list[n + 4], list[n + 5], list[n + 6] = norm2.weight, norm2.bias, layer.conv2.weight
-    list[n + 7], list[n + 8] = norm1.running_mean, norm1.running_var
-    list[n + 9], list[n + 10] = norm2.running_mean, norm2.running_var
-    if training then
-      norm1:count_batch()
-      norm2:count_batch()
+  local list, training = self:tensors()
+  if not list then return self:plain(x) end
+  if training then
+    for _, layer in ipairs(self._layers) do
+      layer.norm1:count_batch()
+      layer.norm2:count_batch()
     end
   end
   return core.dense_block(x, list, { training = training })
