@@ -115,7 +115,8 @@ static rl_gemm_work work_of(const plan *p, int64_t batch) {
                         .packed = p->packed,
                         .kept = p->kept,
                         .flat = p->flat,
-                        .streams = p->parts == 1 && (size_t)(g->m * g->n) * p->size >= RL_BYPASS_BYTES,
+                        .streams = p->parts == 1 && g->act == RL_ACT_NONE &&
+                                   (size_t)(g->m * g->n) * p->size >= RL_BYPASS_BYTES,
                         .bias = g->bias,
                         .beta = g->beta};
 }
@@ -131,6 +132,12 @@ static void pack_body(void *ctx, int64_t block, int worker) {
   w.k1 = g->tb ? g->k : least(w.k0 + PACK_ROWS, g->k);
   RL_KERNEL_CALL(p->k, g->dtype, gemm_pack, &w, p->packed);
   (void)worker;
+}
+
+static void rectify(const plan *p, const rl_gemm_work *w) { /* a block, while it is near */
+  for (int64_t i = w->i0; i < w->i1; i++)
+    RL_KERNEL_CALL(p->k, p->g->dtype, rectify,
+                   (void *)((char *)w->c + (size_t)(i * w->ldc + w->j0) * p->size), (size_t)(w->j1 - w->j0));
 }
 
 static void block_body(void *ctx, int64_t block, int worker) {
@@ -155,6 +162,7 @@ static void block_body(void *ctx, int64_t block, int worker) {
   if (p->moments != NULL) w.moments = p->moments + i * 3 * g->n;
   if (g->back != NULL) w.sums = p->sums + i * 3 * g->n;
   RL_KERNEL_CALL(p->k, g->dtype, gemm_block, &w);
+  if (g->act == RL_ACT_RELU && p->parts == 1) rectify(p, &w);
 }
 
 static void fold_body(void *ctx, int64_t block, int worker) {
@@ -172,6 +180,8 @@ static void fold_body(void *ctx, int64_t block, int worker) {
                     .bias = g->bias,
                     .beta = g->beta};
   RL_KERNEL_CALL(p->k, g->dtype, gemm_fold, &f);
+  if (g->act == RL_ACT_RELU)
+    rectify(p, &(rl_gemm_work){.c = f.c, .ldc = f.ldc, .i0 = f.i0, .i1 = f.i1, .j1 = f.n});
   (void)worker;
 }
 

@@ -5,7 +5,7 @@ local core = require "rille.core"
 local fused = require "rille.nn.fused"
 local Module = require "rille.nn.module"
 
-local release = core.Tensor.__close
+local is_tensor, release = core.is_tensor, core.Tensor.__close
 
 local function add(self, who, ...)
   for i = 1, select("#", ...) do
@@ -24,6 +24,8 @@ local Sequential = Module:extend("Sequential")
 
 function Sequential:init(...) add(self, "Sequential", ...) end
 
+Sequential._children = false -- what forward knows of them, once it has run
+
 ---@param m rille.Module
 ---@return rille.Sequential self
 function Sequential:append(m)
@@ -31,23 +33,27 @@ function Sequential:append(m)
   return self
 end
 
--- What a class says of its objects, once: steps of a few microseconds run through here. False: no module.
-local about = setmetatable({}, { __mode = "k", __index = function(list, C)
-  if C == nil then return false end
-  local is = rawget(C, "__index") == C and C.is_rille_module == true
-  list[C] = is and { is_sequence = C == Sequential, is_quiet = C.keeps_nothing == true,
-    starts = ({ conv = true, norm = true, resize = true })[rawget(C, "fusable")] }
-  return list[C]
-end })
+local CHAINED = { conv = true, norm = true, resize = true } -- what a chain may start with
+
+-- What forward has to know of the child in field i, looked up once: steps of a few microseconds run through
+-- here. It is right while that field holds that value, which may be no module.
+local function look_at(self, i)
+  local m = self[self._fields[i]]
+  local is_module = Module.is_module(m)
+  local kind = is_module and m._fusable
+  local child = { value = m, is_module = is_module, kind = kind, starts = CHAINED[kind],
+    is_sequence = is_module and getmetatable(m) == Sequential, is_quiet = is_module and m.keeps_nothing }
+  self._children[i] = child
+  return child
+end
 
 -- Whether a module is known to keep no handle of what it takes and gives.
 local function is_quiet(m)
-  local class = about[getmetatable(m)]
-  if not class.is_sequence then return class.is_quiet and not rawget(m, "_hooks") end
+  if m._hooks or getmetatable(m) ~= Sequential then return not m._hooks and m.keeps_nothing == true end
   for _, child in ipairs(m) do
     if not is_quiet(child) then return false end
   end
-  return #m == #m._fields and not rawget(m, "_hooks")
+  return #m == #m._fields
 end
 
 -- Chains of convolutions, norms and activations: what each kind of child does to a value. A step may take the
@@ -102,19 +108,33 @@ local function run_chain(self, i, x)
   return fused.value(v), i
 end
 
+-- The child of field i as look_at has it; nil behind the last.
+local function child_at(self, i)
+  local key = self._fields[i]
+  if key == nil then return nil end
+  local child = self._children[i]
+  return child and child.value == self[key] and child or look_at(self, i)
+end
+
 -- Runs children in definition order. A result that only this function has seen is let go once the next layer
 -- has used it, if both layers are quiet; the graph holds its own count.
 function Sequential:forward(x)
-  local fields, fresh, i = self._fields, false, 1 -- fresh: x was made here, and nobody else holds its handle
-  while fields[i] ~= nil do
-    local m = rawget(self, fields[i])
-    local class = about[getmetatable(m)]
+  local fresh, i = false, 1 -- fresh: x was made here, and nobody else holds its handle
+  self._children = self._children or {}
+  local child = child_at(self, i)
+  while child do
+    local m, next_child = child.value, child_at(self, i + 1)
     i = i + 1
-    if class then
+    if child.is_module then
       local y
-      local quiet = class.is_quiet and not rawget(m, "_hooks") or class.is_sequence and is_quiet(m)
-      if class.starts and fused.kind_of(m) then
+      local quiet = child.is_quiet and not m._hooks or child.is_sequence and is_quiet(m)
+      if child.kind == "linear" and fused.kind_of(m) then
+        local took_next
+        y, took_next = fused.linear(m, x, next_child and next_child.is_module and next_child.value)
+        if took_next then next_child, i = child_at(self, i + 1), i + 1 end
+      elseif child.starts and fused.kind_of(m) then
         y, i = run_chain(self, i - 1, x)
+        next_child = child_at(self, i)
       else
         y = m(x)
       end
@@ -122,10 +142,11 @@ function Sequential:forward(x)
         fresh = fresh and quiet
       else
         if fresh and quiet then release(x) end
-        fresh = quiet and core.is_tensor(y)
+        fresh = quiet and is_tensor(y)
       end
       x = y
     end
+    child = next_child
   end
   return x
 end
