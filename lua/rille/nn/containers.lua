@@ -24,8 +24,6 @@ local Sequential = Module:extend("Sequential")
 
 function Sequential:init(...) add(self, "Sequential", ...) end
 
-Sequential._children = false -- what forward knows of them, once it has run
-
 ---@param m rille.Module
 ---@return rille.Sequential self
 function Sequential:append(m)
@@ -33,27 +31,42 @@ function Sequential:append(m)
   return self
 end
 
-local CHAINED = { conv = true, norm = true, resize = true } -- what a chain may start with
+local STARTS = { conv = true, norm = true, resize = true } -- what a chain may begin with
 
--- What forward has to know of the child in field i, looked up once: steps of a few microseconds run through
--- here. It is right while that field holds that value, which may be no module.
-local function look_at(self, i)
-  local m = self[self._fields[i]]
-  local is_module = Module.is_module(m)
-  local kind = is_module and m._fusable
-  local child = { value = m, is_module = is_module, kind = kind, starts = CHAINED[kind],
-    is_sequence = is_module and getmetatable(m) == Sequential, is_quiet = is_module and m.keeps_nothing }
-  self._children[i] = child
-  return child
+local function look_at(self)
+  local known = { values = {} }
+  for i, key in ipairs(self._fields) do
+    local m = self[key]
+    known.values[i] = m
+    if Module.is_module(m) then
+      known[#known + 1] = { module = m, is_linear = m._fusable == "linear", starts = STARTS[m._fusable],
+        is_sequence = getmetatable(m) == Sequential, is_quiet = m.keeps_nothing == true }
+    end
+  end
+  self._children = known
+  return known
 end
 
--- Whether a module is known to keep no handle of what it takes and gives.
-local function is_quiet(m)
-  if m._hooks or getmetatable(m) ~= Sequential then return not m._hooks and m.keeps_nothing == true end
-  for _, child in ipairs(m) do
-    if not is_quiet(child) then return false end
+-- The children in definition order, with what forward has to know of them: looked up once for as long as the
+-- fields hold the same values, since steps of a few microseconds run through here.
+local function children_of(self)
+  local fields, known = self._fields, self._children
+  if not known then return look_at(self) end
+  local values = known.values
+  for i = 1, #fields do
+    if values[i] ~= self[fields[i]] then return look_at(self) end
   end
-  return #m == #m._fields
+  return known
+end
+
+-- Whether a child is known to keep no handle of what it takes and gives.
+local function is_quiet(child)
+  local m = child.module
+  if m._hooks or not child.is_sequence then return child.is_quiet and not m._hooks end
+  for _, below in ipairs(children_of(m)) do
+    if not is_quiet(below) then return false end
+  end
+  return true
 end
 
 -- Chains of convolutions, norms and activations: what each kind of child does to a value. A step may take the
@@ -82,71 +95,49 @@ function chained.resize(v, m, next_m, next_kind)
   return m(fused.value(v))
 end
 
--- The first child of a sequence from a field on, and the place of that field.
-local function child_from(self, i)
-  local key = self._fields[i]
-  while key ~= nil do
-    local m = rawget(self, key)
-    if Module.is_module(m) then return m, i end
-    i = i + 1
-    key = self._fields[i]
-  end
-end
-
--- The children from field i on that make a chain, run on x: the result, and the place behind them.
-local function run_chain(self, i, x)
-  local v, m = x, rawget(self, self._fields[i])
+-- The children from number i on that make a chain, run on x: the result, and the number behind them.
+local function run_chain(children, i, x)
+  local v, m = x, children[i].module
   local kind = fused.kind_of(m)
   while chained[kind] do
-    local next_m, at = child_from(self, i + 1)
+    i = i + 1
+    local next_m = children[i] and children[i].module
     local next_kind, takes_next = next_m and fused.kind_of(next_m)
     v, takes_next = chained[kind](v, m, next_m, next_kind)
-    if takes_next then next_m, at = child_from(self, at + 1) end
-    if not next_m then return fused.value(v), #self._fields + 1 end
-    m, i, kind = next_m, at, fused.kind_of(next_m) or ""
+    if takes_next then
+      i = i + 1
+      next_m = children[i] and children[i].module
+    end
+    if not next_m then break end
+    m, kind = next_m, fused.kind_of(next_m) or ""
   end
   return fused.value(v), i
-end
-
--- The child of field i as look_at has it; nil behind the last.
-local function child_at(self, i)
-  local key = self._fields[i]
-  if key == nil then return nil end
-  local child = self._children[i]
-  return child and child.value == self[key] and child or look_at(self, i)
 end
 
 -- Runs children in definition order. A result that only this function has seen is let go once the next layer
 -- has used it, if both layers are quiet; the graph holds its own count.
 function Sequential:forward(x)
-  local fresh, i = false, 1 -- fresh: x was made here, and nobody else holds its handle
-  self._children = self._children or {}
-  local child = child_at(self, i)
+  local children, fresh, i = children_of(self), false, 1 -- fresh: x was made here, nobody else has its handle
+  local child = children[1]
   while child do
-    local m, next_child = child.value, child_at(self, i + 1)
+    local m, quiet, y = child.module, is_quiet(child), nil
     i = i + 1
-    if child.is_module then
-      local y
-      local quiet = child.is_quiet and not m._hooks or child.is_sequence and is_quiet(m)
-      if child.kind == "linear" and fused.kind_of(m) then
-        local took_next
-        y, took_next = fused.linear(m, x, next_child and next_child.is_module and next_child.value)
-        if took_next then next_child, i = child_at(self, i + 1), i + 1 end
-      elseif child.starts and fused.kind_of(m) then
-        y, i = run_chain(self, i - 1, x)
-        next_child = child_at(self, i)
-      else
-        y = m(x)
-      end
-      if rawequal(y, x) then
-        fresh = fresh and quiet
-      else
-        if fresh and quiet then release(x) end
-        fresh = quiet and is_tensor(y)
-      end
-      x = y
+    if child.is_linear and fused.kind_of(m) then
+      local next_child, took_next = children[i], false
+      y, took_next = fused.linear(m, x, next_child and next_child.module)
+      if took_next then i = i + 1 end
+    elseif child.starts and fused.kind_of(m) then
+      y, i = run_chain(children, i - 1, x)
+    else
+      y = m(x)
     end
-    child = next_child
+    if rawequal(y, x) then
+      fresh = fresh and quiet
+    else
+      if fresh and quiet then release(x) end
+      fresh = quiet and is_tensor(y)
+    end
+    x, child = y, children[i]
   end
   return x
 end

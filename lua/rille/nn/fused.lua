@@ -5,7 +5,7 @@
 
 local core = require "rille.core"
 
-local enter, rawget = core.enter, rawget
+local enter = core.enter
 
 -- off = true: every module is called by itself; relu: a function in place of rl.relu then, of another slope
 local fused = { off = false, relu = nil }
@@ -28,7 +28,7 @@ local function is_touched(v) return v.norm or v.act ~= "none" or v.up ~= 1 or v.
 ---Whether a module may be taken into a chain as `kind`; nil: it is to be called.
 local function kind_of(m)
   local kind = m._fusable
-  if not kind or fused.off or m._hooks or rawget(m, "forward") then return nil end
+  if not kind or fused.off or m._hooks then return nil end
   return kind
 end
 fused.kind_of = kind_of

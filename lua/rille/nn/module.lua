@@ -14,7 +14,7 @@ function Module:prepare()
   rawset(self, "_kind", {}) -- key -> "parameter" or "buffer"; the rest is seen by its type
   rawset(self, "training", true)
   rawset(self, "_hooks", false) -- or a list of functions
-  rawset(self, "_fusable", rawget(getmetatable(self), "fusable") or false) -- a class below has other ways
+  rawset(self, "_fusable", rawget(getmetatable(self), "fusable") or false) -- see nn/fused.lua
 end
 
 ---Make a class below: `local Net = nn.Module:extend("Net")`, then `function Net:init(...)` and
@@ -50,6 +50,7 @@ function Module:__newindex(key, value)
     local known = false
     for _, k in ipairs(self._fields) do known = known or k == key end
     if not known then self._fields[#self._fields + 1] = key end
+    if key == "forward" then rawset(self, "_fusable", false) end
     if is_module(value) then
       rawset(value, "_segment", name_of(key))
     elseif is_leaf_with_gradient(value) then
