@@ -5,7 +5,7 @@ local core = require "rille.core"
 local fused = require "rille.nn.fused"
 local Module = require "rille.nn.module"
 
-local is_tensor, release = core.is_tensor, core.Tensor.__close
+local is_tensor, release, kind_of = core.is_tensor, core.Tensor.__close, fused.kind_of
 
 local function add(self, who, ...)
   for i = 1, select("#", ...) do
@@ -98,18 +98,18 @@ end
 -- The children from number i on that make a chain, run on x: the result, and the number behind them.
 local function run_chain(children, i, x)
   local v, m = x, children[i].module
-  local kind = fused.kind_of(m)
+  local kind = kind_of(m)
   while chained[kind] do
     i = i + 1
     local next_m = children[i] and children[i].module
-    local next_kind, takes_next = next_m and fused.kind_of(next_m)
+    local next_kind, takes_next = next_m and kind_of(next_m)
     v, takes_next = chained[kind](v, m, next_m, next_kind)
     if takes_next then
       i = i + 1
       next_m = children[i] and children[i].module
     end
     if not next_m then break end
-    m, kind = next_m, fused.kind_of(next_m) or ""
+    m, kind = next_m, kind_of(next_m) or ""
   end
   return fused.value(v), i
 end
@@ -120,22 +120,24 @@ function Sequential:forward(x)
   local children, fresh, i = children_of(self), false, 1 -- fresh: x was made here, nobody else has its handle
   local child = children[1]
   while child do
-    local m, quiet, y = child.module, is_quiet(child), nil
+    local m, is_made, y = child.module, false -- is_made: y is a tensor, and not x
+    local quiet = child.is_quiet and not m._hooks or child.is_sequence and is_quiet(child)
     i = i + 1
-    if child.is_linear and fused.kind_of(m) then
-      local next_child, took_next = children[i], false
+    if child.is_linear and kind_of(m) then
+      local next_child, took_next = children[i]
       y, took_next = fused.linear(m, x, next_child and next_child.module)
       if took_next then i = i + 1 end
-    elseif child.starts and fused.kind_of(m) then
+      is_made = true
+    elseif child.starts and kind_of(m) then
       y, i = run_chain(children, i - 1, x)
     else
       y = m(x)
     end
-    if rawequal(y, x) then
+    if not is_made and rawequal(y, x) then
       fresh = fresh and quiet
     else
       if fresh and quiet then release(x) end
-      fresh = quiet and is_tensor(y)
+      fresh = quiet and (is_made or is_tensor(y))
     end
     x, child = y, children[i]
   end

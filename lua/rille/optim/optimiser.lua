@@ -172,7 +172,7 @@ function Optimiser:step(grads, clip)
   end
   if not norm or is_finite(norm) then
     self.steps = self.steps + 1
-    for _, i in ipairs(left_out) do self.missed[i] = self.missed[i] + 1 end
+    for k = 1, #left_out do self.missed[left_out[k]] = self.missed[left_out[k]] + 1 end
   end
   return norm
 end

@@ -53,8 +53,9 @@ end
 ---@param weights? table<string, number>
 ---@return table<string, rille.Tensor> tensors, table<string, number> values, number total by weights
 function step.losses(run, y, batch, weights)
-  local tensors, values, total, losses = {}, {}, 0, run.recipe.table.losses
-  for _, name in ipairs(run.loss_names) do
+  local tensors, values, total, losses, names = {}, {}, 0, run.recipe.table.losses, run.loss_names
+  for k = 1, #names do
+    local name = names[k]
     local t = losses[name](y, batch, run.models, run.options)
     local value = core.only_element(t)
     if value == nil then
@@ -72,9 +73,9 @@ end
 function step.scaled(t, w) return w == 1 and t or t * w end
 
 local function weighted_sum(run, tensors, weights)
-  local total
-  for _, name in ipairs(run.loss_names) do
-    local part = step.scaled(tensors[name], weights[name])
+  local names, total = run.loss_names, nil
+  for k = 1, #names do
+    local part = step.scaled(tensors[names[k]], weights[names[k]])
     total = total and total + part or part
   end
   return total
@@ -255,7 +256,7 @@ end
 ---  Where it raises, run.has_moved says whether an optimiser had moved something
 function step.train(run, batches)
   run.has_moved = false
-  local ok, result = true, nil
+  local ok, result = true
   if #run.parts == 1 then
     result = take_turn(run, batches, true)
   else
