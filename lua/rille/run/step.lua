@@ -262,8 +262,8 @@ function step.train(run, batches)
   else
     ok, result = pcall(take_turns, run, batches)
     parts.release(run)
+    if not ok then error(result, 0) end
   end
-  if not ok then error(result, 0) end
   if result then average.step(run) end
   return result
 end
