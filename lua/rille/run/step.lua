@@ -10,7 +10,7 @@ local turn = require "rille.run.turn"
 
 local step = {}
 
-local NONE = {}
+local NONE, release = {}, core.Tensor.__close
 
 local function is_finite(v) return v - v == 0 end
 
@@ -178,6 +178,11 @@ local function failed(run, batches, weights, kept, why, is_first)
   error(why, 0)
 end
 
+-- Gradients are large, and the collector is late.
+local function release_all(grads)
+  for k = 1, #grads do release(grads[k]) end
+end
+
 -- One turn. Ctrl-C twice gives it up before the optimiser starts where nothing of the step has moved yet.
 local function take_turn(run, batches, is_first)
   local weights, lr = turn.at(run.turn, run.state.step + 1, run.state)
@@ -196,6 +201,7 @@ local function take_turn(run, batches, is_first)
     local of = nonfinite.some(nonfinite.paths(grads, run.param_paths), 3)
     not_finite(run, batches, weights, kept, ("the gradient of %s is %s"):format(of, tostring(norm)))
   end
+  if not run.gate then release_all(grads) end -- a gate may keep what it gave
   result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
   if result.after then result.after() end
   result.after = nil
