@@ -262,10 +262,11 @@ end
 ---  Where it raises, run.has_moved says whether an optimiser had moved something
 function step.train(run, batches)
   run.has_moved = false
-  local ok, result = true
+  local result
   if #run.parts == 1 then
     result = take_turn(run, batches, true)
   else
+    local ok
     ok, result = pcall(take_turns, run, batches)
     parts.release(run)
     if not ok then error(result, 0) end
