@@ -8,6 +8,7 @@ local match = require "rille.util.match"
 
 ---@class rille.Optimiser
 ---@field lr number read anew at each step
+---@field keeps_nothing? boolean of the gradients it is given, behind a step: a run may let them go
 ---@field names string[] of the parameters, for state_dict and groups; set them before the first step
 local Optimiser = class.new("Optimiser")
 

@@ -201,7 +201,7 @@ local function take_turn(run, batches, is_first)
     local of = nonfinite.some(nonfinite.paths(grads, run.param_paths), 3)
     not_finite(run, batches, weights, kept, ("the gradient of %s is %s"):format(of, tostring(norm)))
   end
-  if not run.gate then release_all(grads) end -- a gate may keep what it gave
+  if optimiser.keeps_nothing and not run.gate then release_all(grads) end -- a gate may keep what it gave
   result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
   if result.after then result.after() end
   result.after = nil
