@@ -234,27 +234,12 @@ static rl_status arrange_dout(const rl_node *n, int o, rl_tensor **dout) { /* co
   return s;
 }
 
-static rl_call back_call(walk *w, rl_node *n, int ncot) {
-  rl_call c = {.op = n->op,
-               .k = rl_kernels_best(),
-               .dtype = n->dtype,
-               .nin = n->nin,
-               .nout = n->nout,
-               .narg = n->narg,
-               .in = w->in,
-               .arg = n->arg,
-               .need = n->need,
-               .node = n,
-               .ncot = ncot,
-               .dout = w->dout,
-               .din = w->din,
-               .beta = w->beta};
+static void place_tensors(walk *w, rl_node *n, rl_call *c) {
   for (int i = 0; i < n->nin; i++)
     w->in[i] =
         n->in[i].shape.rank > 0 || n->in[i].storage || n->in[i].is_scalar || n->need[i] ? &n->in[i] : NULL;
-  for (int o = 0; o < n->nout; o++) c.out[o] = &n->out[o];
-  for (int j = 0; j < RL_MAXKEEP; j++) c.keep[j] = n->keep[j];
-  return c;
+  for (int o = 0; o < n->nout; o++) c->out[o] = &n->out[o];
+  for (int j = 0; j < RL_MAXKEEP; j++) c->keep[j] = n->keep[j];
 }
 
 static rl_status run_view(walk *w, rl_node *n, rl_call *c, int k) {
@@ -271,7 +256,21 @@ static rl_status run_view(walk *w, rl_node *n, rl_call *c, int k) {
 
 /* The ks from `from` that are run together: all for a batched row, else one. */
 static rl_status run_some(walk *w, rl_node *n, const int *ks, int m) {
-  rl_call c = back_call(w, n, m);
+  rl_call c = {.op = n->op,
+               .k = rl_kernels_best(),
+               .dtype = n->dtype,
+               .nin = n->nin,
+               .nout = n->nout,
+               .narg = n->narg,
+               .in = w->in,
+               .arg = n->arg,
+               .need = n->need,
+               .node = n,
+               .ncot = m,
+               .dout = w->dout,
+               .din = w->din,
+               .beta = w->beta};
+  place_tensors(w, n, &c);
   rl_profile_mark mark = {0};
   if (rl_profiling) mark = rl_profile_begin();
   rl_status s = RL_OK;

@@ -104,10 +104,12 @@ rl_node *rl_node_retain(rl_node *n) {
 }
 
 void rl_node_spend(rl_node *n) {
+  if (n->spent) return;
   for (int i = 0; i < n->nin; i++) unembed(&n->in[i]);
   for (int o = 0; o < n->nout; o++) unembed(&n->out[o]);
   for (int j = 0; j < RL_MAXKEEP; j++) {
-    if (n->keep[j] != NULL) rl_storage_hold(n->keep[j]->storage, -1);
+    if (n->keep[j] == NULL) continue;
+    rl_storage_hold(n->keep[j]->storage, -1);
     rl_tensor_drop(&n->keep[j]);
   }
   n->spent = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 static lua_State *main_state;   /* callbacks run on the state that opened the module */
+#define FEW        64           /* results for which nothing is allocated */
 #define HOST_TABLE "rille.host" /* registry: id -> hook list, or { fn =, ... } of a Lua function's call */
 
 static bool wants_retain(lua_State *L, int i) {
@@ -31,7 +32,7 @@ static int backward(lua_State *L) { /* loss:backward({ retain = false }) */
 static void walk_into_tables(lua_State *L, rl_walk *w, bool nested) {
   int n = w->nloss * w->nx;
   rl_before_walk(L);
-  rl_tensor **out = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *out, 0);
+  rl_tensor *few[FEW], **out = n <= FEW ? few : lua_newuserdatauv(L, (size_t)n * sizeof *out, 0);
   w->out = out;
   lua_createtable(L, w->nloss, 0);
   int at = lua_gettop(L);

@@ -184,7 +184,7 @@ static void check_inputs(lua_State *L, rl_call *c, rl_tensor **few, rl_tensor *s
 
 static int op_apply(lua_State *L) {
   rl_arg arg[RL_MAXARG];
-  rl_tensor *few[FEW] = {0}, spare[FEW];
+  rl_tensor *few[FEW], spare[FEW]; /* as many as the row has inputs are filled */
   rl_handle *h[RL_MAXOUT];
   rl_call c = {.op = lua_touserdata(L, lua_upvalueindex(1)), .arg = arg};
   int narg = rl_op_params(c.op);

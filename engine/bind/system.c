@@ -87,14 +87,11 @@ static int signals_clear(lua_State *L) {
   return 0;
 }
 
-/* core.signals_mode { abandon_from = 2, speaks = true }: from which request on kernels give up (0: never), and
-** whether the handler says that a step goes on. */
+/* core.signals_mode(abandon_from, speaks): from which request on kernels give up (0: never), and whether the
+** handler says that a step goes on. */
 static int signals_mode(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "abandon_from");
-  abandon_from = (int)luaL_optinteger(L, -1, 0);
-  lua_getfield(L, 1, "speaks");
-  speaks = lua_toboolean(L, -1);
+  abandon_from = (int)luaL_checkinteger(L, 1);
+  speaks = lua_toboolean(L, 2);
   rl_interrupt_allow(abandon_from > 0 && asked + ended >= abandon_from);
   return 0;
 }

@@ -115,6 +115,13 @@ static int item(lua_State *L) {
   return 1;
 }
 
+static int only_element(lua_State *L) { /* core.only_element(v): nil where v is no tensor of one element */
+  rl_tensor *t = rl_test_tensor(L, 1);
+  if (t == NULL || rl_count(t) != 1) return 0;
+  push_element(L, t, 0);
+  return 1;
+}
+
 static void push_nested(lua_State *L, const rl_tensor *t, int dim, int64_t offset) {
   if (dim == t->shape.rank) {
     push_element(L, t, offset);
@@ -311,4 +318,5 @@ void rl_open_tensor(lua_State *L) {
   lua_setfield(L, -2, "Tensor"); /* core.Tensor: the metatable, which lua/rille completes */
   lua_pushcfunction(L, make), lua_setfield(L, -2, "tensor");
   lua_pushcfunction(L, is_tensor), lua_setfield(L, -2, "is_tensor");
+  lua_pushcfunction(L, only_element), lua_setfield(L, -2, "only_element");
 }

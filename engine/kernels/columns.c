@@ -7,6 +7,7 @@
 #include "kernels/kernels.h"
 
 #define PARTS_MAX 8
+#define FEW       512 /* partial sums, for which nothing is allocated */
 
 typedef struct sums_job {
   rl_dtype dtype;
@@ -31,24 +32,36 @@ static int64_t parts_of(int64_t rows, int64_t cols) {
   return parts < 1 ? 1 : parts < PARTS_MAX ? parts : PARTS_MAX;
 }
 
+/* The parts' sums, in their order, in the first part's place. */
+static void add_parts(const sums_job *q) {
+  double *sum = q->part;
+  for (int64_t j = 0; j < q->cols; j++) sum[j] += 0; /* of -0, 0 */
+  for (int64_t p = 1; p < q->parts; p++) {
+    const double *part = q->part + p * q->cols;
+    for (int64_t j = 0; j < q->cols; j++) sum[j] += part[j];
+  }
+}
+
 rl_status rl_column_sums(rl_dtype dtype, int64_t rows, int64_t cols, const void *x, int64_t ld, void *out,
                          double beta) {
   sums_job q = {.dtype = dtype, .k = rl_kernels_best(), .rows = rows, .cols = cols, .ld = ld, .x = x};
+  double few[FEW];
+  void *part = few;
   q.parts = parts_of(rows, cols);
-  void *part = NULL;
   size_t bytes = (size_t)(q.parts * cols) * sizeof(double);
-  RL_TRY(rl_mem_alloc(&part, bytes));
+  if (bytes > sizeof few) RL_TRY(rl_mem_alloc(&part, bytes));
   q.part = part;
   rl_status status = rl_parallel(sums_body, &q, q.parts);
-  for (int64_t j = 0; j < cols && status == RL_OK; j++) {
-    double sum = 0;
-    for (int64_t p = 0; p < q.parts; p++) sum += q.part[p * cols + j];
+  if (status == RL_OK) {
+    add_parts(&q);
     if (dtype == RL_F64)
-      ((double *)out)[j] = (beta == 0 ? 0 : beta * ((double *)out)[j]) + sum;
+      for (int64_t j = 0; j < cols; j++)
+        ((double *)out)[j] = (beta == 0 ? 0 : beta * ((double *)out)[j]) + q.part[j];
     else
-      ((float *)out)[j] = (float)((beta == 0 ? 0 : beta * (double)((float *)out)[j]) + sum);
+      for (int64_t j = 0; j < cols; j++)
+        ((float *)out)[j] = (float)((beta == 0 ? 0 : beta * (double)((float *)out)[j]) + q.part[j]);
   }
-  rl_mem_free(part, bytes);
+  if (part != few) rl_mem_free(part, bytes);
   return status;
 }
 

@@ -34,7 +34,12 @@ typedef struct plan {
   double *sums, *moments;
 } plan;
 
-static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+/* How many times `step` covers n. Small products shall not wait for a dozen divisions. */
+static int64_t cover(int64_t n, int64_t step) {
+  return step == 1 ? n : n <= step ? n > 0 : (n + step - 1) / step;
+}
+
+static int64_t ceil_to(int64_t n, int64_t step) { return cover(n, step) * step; }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -53,11 +58,12 @@ static size_t scratch_size(const plan *p) {
 static void cut_columns(plan *p, int64_t meant) {
   const rl_gemm *g = p->g;
   int64_t flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2), blocks = p->gi * p->parts;
-  int64_t gj = least((meant + blocks * p->batch - 1) / (blocks * p->batch), flops / blocks / BLOCK_FLOPS + 1);
-  if (gj < (g->n + COLS_MAX - 1) / COLS_MAX) gj = (g->n + COLS_MAX - 1) / COLS_MAX;
+  int64_t gj = flops < BLOCK_FLOPS ? 1 : flops / blocks / BLOCK_FLOPS + 1;
+  if (gj > 1) gj = least(gj, cover(meant, blocks * p->batch));
+  if (gj < cover(g->n, COLS_MAX)) gj = cover(g->n, COLS_MAX);
   int64_t panels = g->pa.scale != NULL && !g->ta && !p->pack ? 2 : 1; /* each block copies its rows of A */
-  p->cols = ceil_to((g->n + gj - 1) / gj, panels * p->panel);
-  p->gj = (g->n + p->cols - 1) / p->cols;
+  p->cols = ceil_to(cover(g->n, gj), panels * p->panel);
+  p->gj = cover(g->n, p->cols);
 }
 
 /* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B.
@@ -71,12 +77,10 @@ static void cut(plan *p) {
        shared = p->batch == 1 || g->stride_b == 0;
   p->parts = 1;
   if (few) {
-    int64_t fit = g->m * g->n > 0 ? PARTS_SIZE / (g->m * g->n) : 1;
-    p->parts = least(least(PARTS_MAX, g->k / PART_DEPTH), fit);
-    if (!g->ta && g->k < 4096) p->parts = 1;
+    if (g->k >= (g->ta ? 2 * PART_DEPTH : 4096))
+      p->parts = least(least(PARTS_MAX, g->k / PART_DEPTH), PARTS_SIZE / (g->m * g->n));
     if (p->parts < 1) p->parts = 1;
-    p->gi = (g->m + most - 1) / most;
-    p->rows = (g->m + p->gi - 1) / p->gi;
+    p->rows = cover(g->m, cover(g->m, most));
   } else {
     p->rows = least(g->m < 1000 ? 2 * tile : 8 * tile, g->m);
     p->pack = shared;
@@ -85,7 +89,7 @@ static void cut(plan *p) {
   if (halves) p->rows = ceil_to((p->rows + 1) / 2, tile);
   bool deep = few && !halves && p->batch == 1 && g->pa.scale != NULL && !g->ta && g->k >= 512;
   if (deep) p->parts = 2;
-  p->gi = (g->m + p->rows - 1) / p->rows;
+  p->gi = cover(g->m, p->rows);
   cut_columns(p, deep ? 2 : halves ? p->gi : p->pack ? BLOCKS_MEANT : BLOCKS_MEANT / 2);
   p->flat = g->k <= RL_GEMM_FLAT || (p->rows <= tile && !g->tb);
   p->pack = p->kept || (p->pack && (g->back != NULL || p->gi * p->batch > 1));
@@ -115,7 +119,8 @@ static rl_gemm_work work_of(const plan *p, int64_t batch) {
                         .packed = p->packed,
                         .kept = p->kept,
                         .flat = p->flat,
-                        .streams = p->parts == 1 && (size_t)(g->m * g->n) * p->size >= RL_BYPASS_BYTES,
+                        .streams = p->parts == 1 && g->act == RL_ACT_NONE &&
+                                   (size_t)(g->m * g->n) * p->size >= RL_BYPASS_BYTES,
                         .bias = g->bias,
                         .beta = g->beta};
 }
@@ -133,21 +138,35 @@ static void pack_body(void *ctx, int64_t block, int worker) {
   (void)worker;
 }
 
+static void rectify(const plan *p, const rl_gemm_work *w) { /* a block, while it is near */
+  for (int64_t i = w->i0; i < w->i1; i++)
+    RL_KERNEL_CALL(p->k, p->g->dtype, rectify,
+                   (void *)((char *)w->c + (size_t)(i * w->ldc + w->j0) * p->size), (size_t)(w->j1 - w->j0));
+}
+
+/* The lowest digit of a number, to a base, is taken off it. */
+static int64_t digit(int64_t *number, int64_t base) {
+  int64_t all = *number;
+  if (base == 1) return 0;
+  *number = all / base;
+  return all % base;
+}
+
 static void block_body(void *ctx, int64_t block, int worker) {
   const plan *p = ctx;
   const rl_gemm *g = p->g;
-  int64_t i = block % p->gi, j = block / p->gi % p->gj, rest = block / p->gi / p->gj;
-  int64_t part = rest % p->parts, batch = rest / p->parts;
-  rl_gemm_work w = work_of(p, batch);
+  int64_t i = digit(&block, p->gi), j = digit(&block, p->gj), whole = block, part = digit(&block, p->parts);
+  rl_gemm_work w = work_of(p, block);
   w.scratch = p->scratch + (size_t)worker * p->scratch_bytes;
   w.i0 = i * p->rows;
   w.i1 = least(w.i0 + p->rows, g->m);
   w.j0 = j * p->cols;
   w.j1 = least(w.j0 + p->cols, g->n);
-  w.k0 = g->k * part / p->parts;
-  w.k1 = g->k * (part + 1) / p->parts;
+  w.k1 = g->k;
   if (p->parts > 1) {
-    w.c = p->part + (size_t)(rest * g->m * g->n) * p->size;
+    w.k0 = g->k * part / p->parts;
+    w.k1 = g->k * (part + 1) / p->parts;
+    w.c = p->part + (size_t)(whole * g->m * g->n) * p->size;
     w.ldc = g->n;
     w.beta = 0;
     w.bias = NULL;
@@ -155,6 +174,7 @@ static void block_body(void *ctx, int64_t block, int worker) {
   if (p->moments != NULL) w.moments = p->moments + i * 3 * g->n;
   if (g->back != NULL) w.sums = p->sums + i * 3 * g->n;
   RL_KERNEL_CALL(p->k, g->dtype, gemm_block, &w);
+  if (g->act == RL_ACT_RELU && p->parts == 1) rectify(p, &w);
 }
 
 static void fold_body(void *ctx, int64_t block, int worker) {
@@ -172,6 +192,8 @@ static void fold_body(void *ctx, int64_t block, int worker) {
                     .bias = g->bias,
                     .beta = g->beta};
   RL_KERNEL_CALL(p->k, g->dtype, gemm_fold, &f);
+  if (g->act == RL_ACT_RELU)
+    rectify(p, &(rl_gemm_work){.c = f.c, .ldc = f.ldc, .i0 = f.i0, .i1 = f.i1, .j1 = f.n});
   (void)worker;
 }
 

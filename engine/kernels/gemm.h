@@ -43,6 +43,7 @@ typedef struct rl_gemm {
   int64_t lda, ldb, ldc;
   double beta;
   const void *bias;   /* [n], added to every row; or NULL */
+  rl_act act;         /* of what is written: none or relu; without moments */
   rl_prologue pa, pb; /* pa also where ta is true: one number per row of C then; pb only where tb is false */
   double *moments; /* or NULL: [2][n], mean and biased variance of C's columns, of what is written; batch 1 */
   int64_t batch;   /* 0 counts as 1 */

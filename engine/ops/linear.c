@@ -1,7 +1,14 @@
-/* linear: y = x weight^T + bias.  [.., in], [out, in], [out]? -> [.., out] */
+/* linear: y = act(x weight^T + bias).  [.., in], [out, in], [out]? -> [.., out] */
+#include "base/mem.h"
+#include "base/threads.h"
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
 #include "ops/op.h"
+#include "ops/real.h"
+
+#define GRAIN 16384 /* elements of a block */
+
+static bool is_rectified(const rl_call *c) { return c->arg[0].i == RL_ACT_RELU; }
 
 static rl_status shape(rl_call *c) {
   const rl_tensor *x = c->in[0], *weight = c->in[1], *bias = c->in[2];
@@ -40,16 +47,16 @@ static rl_status forward(rl_call *c) {
                                 .c = rl_data(c->out[0]),
                                 .ldc = out,
                                 .kept = rl_kept_of(c, weight),
+                                .act = (rl_act)c->arg[0].i,
                                 .bias = c->in[2] == NULL ? NULL : rl_data(c->in[2])});
 }
 
-/* dx = dy weight; dweight = dy^T x; dbias = the rows of dy, summed */
-static rl_status back_one(rl_call *c, int k) {
-  const rl_tensor *dy = c->dout[k];
+/* dx = dy weight; dweight = dy^T x; dbias = the rows of dy, summed; dy behind the activation */
+static rl_status back_one(rl_call *c, int k, const void *dy) {
   rl_tensor *const *din = c->din + k * c->nin;
   const int *beta = c->beta + k * c->nin;
-  int64_t out = c->in[1]->shape.size[0], in = c->in[1]->shape.size[1], rows = rows_of(dy);
-  rl_gemm g = {.dtype = c->dtype, .a = rl_data(dy), .lda = out, .n = in, .ldb = in, .ldc = in};
+  int64_t out = c->in[1]->shape.size[0], in = c->in[1]->shape.size[1], rows = rows_of(c->dout[k]);
+  rl_gemm g = {.dtype = c->dtype, .a = dy, .lda = out, .n = in, .ldb = in, .ldc = in};
   if (din[0] != NULL) {
     g.m = rows, g.k = out, g.b = rl_data(c->in[1]), g.c = rl_data(din[0]), g.beta = beta[0];
     RL_TRY(rl_gemm_run(&g));
@@ -59,13 +66,37 @@ static rl_status back_one(rl_call *c, int k) {
     RL_TRY(rl_gemm_run(&g));
   }
   if (c->nin > 2 && din[2] != NULL)
-    RL_TRY(rl_column_sums(c->dtype, rows, out, rl_data(dy), out, rl_data(din[2]), beta[2]));
+    RL_TRY(rl_column_sums(c->dtype, rows, out, dy, out, rl_data(din[2]), beta[2]));
   return RL_OK;
 }
 
+typedef struct gate { /* a cotangent of y, and of what y is the relu of */
+  const rl_call *c;
+  const void *dy;
+  void *dz;
+  int64_t n;
+} gate;
+
+static void gate_block(void *ctx, int64_t b, int worker) {
+  const gate *g = ctx;
+  int64_t at = b * GRAIN, n = g->n - at < GRAIN ? g->n - at : GRAIN;
+  RL_BY_TYPE(g->c, relu_grad, rl_real_at(g->c->dtype, g->dz, at), rl_real_at(g->c->dtype, g->dy, at),
+             rl_real_at(g->c->dtype, rl_data(g->c->out[0]), at), 0, (size_t)n);
+  (void)worker;
+}
+
 static rl_status backward(rl_call *c) {
-  for (int k = 0; k < c->ncot; k++) RL_TRY(back_one(c, k));
-  return RL_OK;
+  gate g = {.c = c, .n = rl_count(c->out[0])};
+  size_t bytes = (size_t)g.n * rl_dtype_size(c->dtype);
+  if (is_rectified(c)) RL_TRY(rl_mem_alloc(&g.dz, bytes));
+  rl_status s = RL_OK;
+  for (int k = 0; k < c->ncot && s == RL_OK; k++) {
+    g.dy = rl_data(c->dout[k]);
+    if (g.dz != NULL) s = rl_parallel_work(gate_block, &g, rl_blocks(g.n, GRAIN), g.n);
+    if (s == RL_OK) s = back_one(c, k, g.dz != NULL ? g.dz : g.dy);
+  }
+  rl_mem_free(g.dz, bytes);
+  return s;
 }
 
 static double flops(const rl_call *c) {
@@ -73,20 +104,26 @@ static double flops(const rl_call *c) {
 }
 
 static unsigned saves_of(const rl_call *c) {
-  return (c->need[1] ? RL_SAVE_IN(0) : 0) | (c->need[0] ? RL_SAVE_IN(1) : 0);
+  return (c->need[1] ? RL_SAVE_IN(0) : 0) | (c->need[0] ? RL_SAVE_IN(1) : 0) |
+         (is_rectified(c) ? RL_SAVE_OUT(0) : 0);
 }
+
+static const rl_param params[] = {{.name = "act", .kind = RL_ENUM, .words = "none relu"}, {0}};
 
 const rl_op rl_op_linear = {
     .name = "linear",
-    .doc = "y = x weight^T + bias; x [.., in], weight [out, in], bias [out] or none -> [.., out]",
+    .doc = "y = act(x weight^T + bias), act none or relu; x [.., in], weight [out, in], bias [out] or none "
+           "-> [.., out]",
     .batched = true,
     .dtypes = RL_FLOATS,
     .in = {{"x"}, {"weight"}, {"bias", .optional = true}},
+    .params = params,
     .layout = RL_ROWMAJOR,
     .saves_of = saves_of,
     .flops = flops,
     .samples =
-        "{ T{3, 4}, T{2, 4}, T{2} } { T{2, 3, 5}, T{4, 5} } { T{6}, T{3, 6}, T{3} } { T{0, 4}, T{2, 4} }",
+        "{ T{3, 4}, T{2, 4}, T{2} } { T{2, 3, 5}, T{4, 5} } { T{6}, T{3, 6}, T{3} } { T{0, 4}, T{2, 4} } "
+        "{ T{3, 4}, T{2, 4}, T{2}, { act = \"relu\" } }",
     .shape = shape,
     .forward = forward,
     .backward = backward,

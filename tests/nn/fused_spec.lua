@@ -176,4 +176,25 @@ describe("models", function()
       end
     end)
   end
+
+  it("a fully connected layer does the ReLU behind it, where nobody looks in between", function()
+    local function ops(net)
+      local names, y = {}, net(rl.ones { 2, 3 }:requires_grad_())
+      for _, r in ipairs(rl.profile(function() net(rl.ones { 2, 3 }) end):by "op") do
+        names[#names + 1] = r.name .. " " .. r.calls
+      end
+      table.sort(names)
+      return table.concat(names, ", "), y.grad_fn .. " " .. y.path
+    end
+    local net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2), nn.ReLU())
+    assert.same({ "linear 2, ones 1", "linear 2" }, { ops(net) })
+    local remove = net[4]:register_forward_hook(function() end)
+    assert.same({ "linear 2, ones 1, relu 1", "relu 3" }, { ops(net) })
+    remove()
+    net[1]:register_forward_hook(function() end)
+    assert.same({ "linear 2, ones 1, relu 1", "linear 2" }, { ops(net) })
+    net[4] = nn.Tanh() -- children may be replaced at any time
+    net[3] = nn.Sequential(nn.Linear(4, 5), nn.ReLU())
+    assert.same({ "linear 2, ones 1, relu 1, tanh 1", "tanh " }, { ops(net) })
+  end)
 end)

@@ -14,7 +14,7 @@ function Block:init(width)
   self.scale = rl.ones({ width }, { requires_grad = true })
   self.depth = 2
   self:register_buffer("seen", rl.zeros({}, { dtype = "i64" }))
-  self.second = nn.Sequential(nn.Linear(width, 2, { bias = false }), nn.ReLU())
+  self.second = nn.Sequential(nn.Linear(width, 2, { bias = false }), nn.Sigmoid())
 end
 
 function Block:forward(x) return self.second(self.first(x) * self.scale) end
@@ -99,7 +99,7 @@ Block  scale 4  [28]
   first: Linear(3, 4)  weight 4x3, bias 4 frozen  [16]
   second: Sequential  [8]
     0: Linear(4, 2)  weight 2x4  [8]
-    1: ReLU]], tostring(m))
+    1: Sigmoid]], tostring(m))
   end)
   it("runs hooks after forward, until they are removed", function()
     local m, seen = nn.Identity(), 0

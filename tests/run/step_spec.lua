@@ -58,6 +58,18 @@ describe("a training step", function()
     batch.x = batch.x * (0 / 0)
     assert.error_matches(function() step.train(run, { batch }) end, 'loss "ce" is')
   end)
+  it("lets gradients go behind an optimiser that keeps none", function()
+    for _, keeps_nothing in ipairs { true, false } do
+      local run, batch = small_run()
+      local optimiser, seen = run.optimiser
+      run.optimiser = setmetatable({ keeps_nothing = keeps_nothing, step = function(_, grads, clip)
+        seen = grads
+        return optimiser:step(grads, clip)
+      end }, { __index = optimiser })
+      step.train(run, { batch })
+      assert.equal(not keeps_nothing, pcall(seen[#seen].numel, seen[#seen]))
+    end
+  end)
   it("averages gradients over several batches, by their images, as one large batch has them", function()
     local a, batch = small_run(nn.ReLU) -- a batch norm would see each batch by itself
     local b = small_run(nn.ReLU)

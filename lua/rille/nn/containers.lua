@@ -5,7 +5,7 @@ local core = require "rille.core"
 local fused = require "rille.nn.fused"
 local Module = require "rille.nn.module"
 
-local release = core.Tensor.__close
+local is_tensor, release, kind_of = core.is_tensor, core.Tensor.__close, fused.kind_of
 
 local function add(self, who, ...)
   for i = 1, select("#", ...) do
@@ -31,23 +31,42 @@ function Sequential:append(m)
   return self
 end
 
--- What a class says of its objects, once: steps of a few microseconds run through here. False: no module.
-local about = setmetatable({}, { __mode = "k", __index = function(list, C)
-  if C == nil then return false end
-  local is = rawget(C, "__index") == C and C.is_rille_module == true
-  list[C] = is and { is_sequence = C == Sequential, is_quiet = C.keeps_nothing == true,
-    starts = ({ conv = true, norm = true, resize = true })[rawget(C, "fusable")] }
-  return list[C]
-end })
+local STARTS = { conv = true, norm = true, resize = true } -- what a chain may begin with
 
--- Whether a module is known to keep no handle of what it takes and gives.
-local function is_quiet(m)
-  local class = about[getmetatable(m)]
-  if not class.is_sequence then return class.is_quiet and not rawget(m, "_hooks") end
-  for _, child in ipairs(m) do
-    if not is_quiet(child) then return false end
+local function look_at(self)
+  local known = { values = {} }
+  for i, key in ipairs(self._fields) do
+    local m = self[key]
+    known.values[i] = m
+    if Module.is_module(m) then
+      known[#known + 1] = { module = m, is_linear = m._fusable == "linear", starts = STARTS[m._fusable],
+        is_sequence = getmetatable(m) == Sequential, is_quiet = m.keeps_nothing == true }
+    end
   end
-  return #m == #m._fields and not rawget(m, "_hooks")
+  self._children = known
+  return known
+end
+
+-- The children in definition order, with what forward has to know of them: looked up once for as long as the
+-- fields hold the same values, since steps of a few microseconds run through here.
+local function children_of(self)
+  local fields, known = self._fields, self._children
+  if not known then return look_at(self) end
+  local values = known.values
+  for i = 1, #fields do
+    if values[i] ~= self[fields[i]] then return look_at(self) end
+  end
+  return known
+end
+
+-- Whether a child is known to keep no handle of what it takes and gives.
+local function is_quiet(child)
+  local m = child.module
+  if m._hooks or not child.is_sequence then return child.is_quiet and not m._hooks end
+  for _, below in ipairs(children_of(m)) do
+    if not is_quiet(below) then return false end
+  end
+  return true
 end
 
 -- Chains of convolutions, norms and activations: what each kind of child does to a value. A step may take the
@@ -76,28 +95,21 @@ function chained.resize(v, m, next_m, next_kind)
   return m(fused.value(v))
 end
 
--- The first child of a sequence from a field on, and the place of that field.
-local function child_from(self, i)
-  local key = self._fields[i]
-  while key ~= nil do
-    local m = rawget(self, key)
-    if Module.is_module(m) then return m, i end
-    i = i + 1
-    key = self._fields[i]
-  end
-end
-
--- The children from field i on that make a chain, run on x: the result, and the place behind them.
-local function run_chain(self, i, x)
-  local v, m = x, rawget(self, self._fields[i])
-  local kind = fused.kind_of(m)
+-- The children from number i on that make a chain, run on x: the result, and the number behind them.
+local function run_chain(children, i, x)
+  local v, m = x, children[i].module
+  local kind = kind_of(m)
   while chained[kind] do
-    local next_m, at = child_from(self, i + 1)
-    local next_kind, takes_next = next_m and fused.kind_of(next_m)
+    i = i + 1
+    local next_m = children[i] and children[i].module
+    local next_kind, takes_next = next_m and kind_of(next_m)
     v, takes_next = chained[kind](v, m, next_m, next_kind)
-    if takes_next then next_m, at = child_from(self, at + 1) end
-    if not next_m then return fused.value(v), #self._fields + 1 end
-    m, i, kind = next_m, at, fused.kind_of(next_m) or ""
+    if takes_next then
+      i = i + 1
+      next_m = children[i] and children[i].module
+    end
+    if not next_m then break end
+    m, kind = next_m, kind_of(next_m) or ""
   end
   return fused.value(v), i
 end
@@ -105,27 +117,29 @@ end
 -- Runs children in definition order. A result that only this function has seen is let go once the next layer
 -- has used it, if both layers are quiet; the graph holds its own count.
 function Sequential:forward(x)
-  local fields, fresh, i = self._fields, false, 1 -- fresh: x was made here, and nobody else holds its handle
-  while fields[i] ~= nil do
-    local m = rawget(self, fields[i])
-    local class = about[getmetatable(m)]
+  local children, fresh, i = children_of(self), false, 1 -- fresh: x was made here, nobody else has its handle
+  local child = children[1]
+  while child do
+    local m, is_made, y = child.module, false -- is_made: y is a tensor, and not x
+    local quiet = child.is_quiet and not m._hooks or child.is_sequence and is_quiet(child)
     i = i + 1
-    if class then
-      local y
-      local quiet = class.is_quiet and not rawget(m, "_hooks") or class.is_sequence and is_quiet(m)
-      if class.starts and fused.kind_of(m) then
-        y, i = run_chain(self, i - 1, x)
-      else
-        y = m(x)
-      end
-      if rawequal(y, x) then
-        fresh = fresh and quiet
-      else
-        if fresh and quiet then release(x) end
-        fresh = quiet and core.is_tensor(y)
-      end
-      x = y
+    if child.is_linear and kind_of(m) then
+      local next_child, took_next = children[i]
+      y, took_next = fused.linear(m, x, next_child and next_child.module)
+      if took_next then i = i + 1 end
+      is_made = true
+    elseif child.starts and kind_of(m) then
+      y, i = run_chain(children, i - 1, x)
+    else
+      y = m(x)
     end
+    if not is_made and rawequal(y, x) then
+      fresh = fresh and quiet
+    else
+      if fresh and quiet then release(x) end
+      fresh = quiet and (is_made or is_tensor(y))
+    end
+    x, child = y, children[i]
   end
   return x
 end

@@ -5,6 +5,8 @@
 
 local core = require "rille.core"
 
+local enter = core.enter
+
 -- off = true: every module is called by itself; relu: a function in place of rl.relu then, of another slope
 local fused = { off = false, relu = nil }
 
@@ -25,8 +27,8 @@ local function is_touched(v) return v.norm or v.act ~= "none" or v.up ~= 1 or v.
 
 ---Whether a module may be taken into a chain as `kind`; nil: it is to be called.
 local function kind_of(m)
-  local kind = rawget(getmetatable(m), "fusable")
-  if kind == nil or fused.off or rawget(m, "_hooks") or rawget(m, "forward") then return nil end
+  local kind = m._fusable
+  if not kind or fused.off or m._hooks then return nil end
   return kind
 end
 fused.kind_of = kind_of
@@ -146,7 +148,7 @@ local function asks_moments(norm)
 end
 
 local function convolve(m, v, want)
-  local guard <close> = core.enter(rawget(m, "_segment") or "") -- luacheck: ignore guard
+  local guard <close> = enter(m._segment) -- luacheck: ignore guard
   local x, moments = take(v)
   local o, call = options(v), m._call
   o.stride, o.padding, o.dilation, o.groups = call.stride, call.padding, call.dilation, call.groups
@@ -181,6 +183,19 @@ function fused.conv(m, v, norm, act)
   return activate(v, act)
 end
 
+---A fully connected layer and, where `next_m` is a ReLU, that too, in one op: the same bytes.
+---@param m rille.Linear that kind_of calls "linear"
+---@param x rille.Tensor
+---@param next_m? rille.Module
+---@return rille.Tensor y, boolean took_next
+function fused.linear(m, x, next_m)
+  local guard <close> = enter(m._segment) -- luacheck: ignore guard
+  if next_m and not fused.relu and kind_of(next_m) == "relu" then
+    return core.linear(x, m.weight, m.bias, "relu"), true
+  end
+  return core.linear(x, m.weight, m.bias), false
+end
+
 ---Twice the size, by nearest neighbours.
 ---@param v table|rille.Tensor
 ---@return table v
@@ -208,8 +223,8 @@ end
 ---@param v table|rille.Tensor
 ---@return table|rille.Tensor v
 function fused.through(m, v)
-  if fused.off or rawget(m, "_hooks") or rawget(m, "forward") or not m.lazy then return m(fused.value(v)) end
-  local guard <close> = core.enter(rawget(m, "_segment") or "") -- luacheck: ignore guard
+  if fused.off or m._hooks or rawget(m, "forward") or not m.lazy then return m(fused.value(v)) end
+  local guard <close> = enter(m._segment) -- luacheck: ignore guard
   return m:lazy(v)
 end
 

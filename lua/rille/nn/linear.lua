@@ -32,6 +32,6 @@ function Linear:describe()
   return w[2] .. ", " .. w[1]
 end
 
-Linear.keeps_nothing = true
+Linear.keeps_nothing, Linear.fusable = true, "linear"
 
 return { Linear = Linear }

@@ -13,6 +13,8 @@ function Module:prepare()
   rawset(self, "_fields", {}) -- keys in the order of their first assignment
   rawset(self, "_kind", {}) -- key -> "parameter" or "buffer"; the rest is seen by its type
   rawset(self, "training", true)
+  rawset(self, "_hooks", false) -- or a list of functions
+  rawset(self, "_fusable", rawget(getmetatable(self), "fusable") or false) -- see nn/fused.lua
 end
 
 ---Make a class below: `local Net = nn.Module:extend("Net")`, then `function Net:init(...)` and
@@ -26,7 +28,7 @@ end
 
 -- a mark: a second copy of this file, as test runners make, knows the first one's objects
 Module.is_rille_module = true
-Module._segment, Module._hooks = "", false -- of a module that has none of its own
+Module._segment = "" -- of a module that has none of its own
 
 local enter = core.enter
 
@@ -48,6 +50,7 @@ function Module:__newindex(key, value)
     local known = false
     for _, k in ipairs(self._fields) do known = known or k == key end
     if not known then self._fields[#self._fields + 1] = key end
+    if key == "forward" then rawset(self, "_fusable", false) end
     if is_module(value) then
       rawset(value, "_segment", name_of(key))
     elseif is_leaf_with_gradient(value) then
@@ -238,9 +241,9 @@ end
 ---Run f(module, output) after each forward of this module; what it returns, if not nil, becomes the output.
 ---@return fun() remove
 function Module:register_forward_hook(f)
-  local hooks = rawget(self, "_hooks") or {}
+  local hooks = self._hooks or {}
   hooks[#hooks + 1] = f
-  rawset(self, "_hooks", hooks)
+  self._hooks = hooks
   return function()
     for i, g in ipairs(hooks) do
       if g == f then
@@ -248,7 +251,7 @@ function Module:register_forward_hook(f)
         break
       end
     end
-    if #hooks == 0 and rawget(self, "_hooks") == hooks then rawset(self, "_hooks", nil) end
+    if #hooks == 0 and self._hooks == hooks then self._hooks = false end
   end
 end
 

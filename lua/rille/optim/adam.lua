@@ -9,6 +9,7 @@ local Optimiser = require "rille.optim.optimiser"
 -- as in PyTorch.
 local function adam(name, weight_decay, decoupled)
   local Adam = class.new(name, Optimiser)
+  Adam.keeps_nothing = true
   Adam.moments = { "exp_avg", "exp_avg_sq" }
 
   local defaults = {

@@ -6,6 +6,7 @@ local class = require "rille.util.class"
 local Optimiser = require "rille.optim.optimiser"
 
 local LARS = class.new("LARS", Optimiser)
+LARS.keeps_nothing = true
 
 LARS.moments = { "momentum_buffer" }
 

@@ -8,6 +8,7 @@ local match = require "rille.util.match"
 
 ---@class rille.Optimiser
 ---@field lr number read anew at each step
+---@field keeps_nothing? boolean of the gradients it is given, behind a step: a run may let them go
 ---@field names string[] of the parameters, for state_dict and groups; set them before the first step
 local Optimiser = class.new("Optimiser")
 
@@ -172,7 +173,7 @@ function Optimiser:step(grads, clip)
   end
   if not norm or is_finite(norm) then
     self.steps = self.steps + 1
-    for _, i in ipairs(left_out) do self.missed[i] = self.missed[i] + 1 end
+    for k = 1, #left_out do self.missed[left_out[k]] = self.missed[left_out[k]] + 1 end
   end
   return norm
 end

@@ -7,6 +7,7 @@ local class = require "rille.util.class"
 local Optimiser = require "rille.optim.optimiser"
 
 local SGD = class.new("SGD", Optimiser)
+SGD.keeps_nothing = true
 
 local defaults = {
   lr = 1e-3, momentum = 0, dampening = 0, nesterov = false, weight_decay = 0, groups = check.none,

@@ -3,6 +3,8 @@
 
 local outputs = {}
 
+local MADE = {} -- the key under which y holds what forward returned
+
 local function known_names(made)
   local out = {}
   for name in pairs(made) do out[#out + 1] = tostring(name) end
@@ -22,15 +24,17 @@ local function run(y, made, name, f)
 end
 
 local function lookup(y, name)
-  local made = getmetatable(y).made
+  local made = y[MADE]
   local v = made[name]
   if v == nil then
     error(('forward: there is no output "%s"; there are %s'):format(tostring(name), known_names(made)), 2)
   end
   if type(v) == "function" then v = run(y, made, name, v) end
-  rawset(y, name, v)
+  y[name] = v
   return v
 end
+
+local Outputs = { __index = lookup }
 
 ---Wrap what forward returned.
 ---@param made table values and functions by name
@@ -38,24 +42,24 @@ end
 ---@return table y
 function outputs.wrap(made, ready)
   if type(made) ~= "table" then error("forward: must return a table of outputs, not " .. type(made), 0) end
-  local y = {}
+  local y = { [MADE] = made }
   if ready then
     for name, t in pairs(ready) do y[name] = t end
   end
-  return setmetatable(y, { __index = lookup, made = made })
+  return setmetatable(y, Outputs)
 end
 
 ---@param y table
 ---@param name string
 ---@return boolean
-function outputs.has(y, name) return rawget(y, name) ~= nil or getmetatable(y).made[name] ~= nil end
+function outputs.has(y, name) return rawget(y, name) ~= nil or y[MADE][name] ~= nil end
 
 ---Names of all outputs, sorted.
 ---@param y table
 ---@return string[]
 function outputs.names(y)
   local out = {}
-  for name in pairs(getmetatable(y).made) do out[#out + 1] = name end
+  for name in pairs(y[MADE]) do out[#out + 1] = name end
   table.sort(out)
   return out
 end

@@ -108,7 +108,7 @@ end
 local function aside(f)
   local random, stream = core.random_state(), core.random_stream(PROMPT_STREAM)
   local was = core.grad_enable(false)
-  core.signals_mode { abandon_from = 0, speaks = false }
+  core.signals_mode(0, false)
   local ok, why = pcall(f)
   core.grad_enable(was)
   core.random_stream(stream)

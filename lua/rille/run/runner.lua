@@ -230,7 +230,7 @@ function runner.train(run)
   local ok, why = pcall(function()
     while run.position.stage <= #run.stages do run_stage(run) end
   end)
-  core.signals_mode { abandon_from = 0, speaks = false }
+  core.signals_mode(0, false)
   core.signals_restore()
   core.signals_clear()
   if not ok then error(why, 0) end

@@ -10,18 +10,18 @@ local turn = require "rille.run.turn"
 
 local step = {}
 
-local function is_finite(v) return v - v == 0 end
+local NONE, release = {}, core.Tensor.__close
 
--- What Ctrl-C may do during a step's computation and after it, by whether the handler speaks.
-local GIVES_UP = { [true] = { abandon_from = 2, speaks = true }, [false] = { abandon_from = 2 } }
-local GOES_ON = { [true] = { abandon_from = 0, speaks = true }, [false] = { abandon_from = 0 } }
+local function is_finite(v) return v - v == 0 end
 
 ---What a step may change before its optimiser starts: buffers of modules in training mode, and the random
 ---state.
 ---@param run table
 ---@return table kept for step.restore
 function step.keep(run)
-  local kept = { random = core.random_state(), moving = run.moving, buffers = {} }
+  local kept = { random = core.random_state(), moving = run.moving, buffers = NONE }
+  if #run.moving == 0 then return kept end
+  kept.buffers = {}
   for k, b in ipairs(run.moving) do kept.buffers[k] = b:clone() end
   return kept
 end
@@ -50,29 +50,32 @@ end
 ---@param run table
 ---@param y table
 ---@param batch table
----@return table<string, rille.Tensor> tensors, table<string, number> values
-function step.losses(run, y, batch)
-  local tensors, values = {}, {}
-  for _, name in ipairs(run.loss_names) do
-    local t = run.recipe.table.losses[name](y, batch, run.models, run.options)
-    if not core.is_tensor(t) or t:numel() ~= 1 then
+---@param weights? table<string, number>
+---@return table<string, rille.Tensor> tensors, table<string, number> values, number total by weights
+function step.losses(run, y, batch, weights)
+  local tensors, values, total, losses, names = {}, {}, 0, run.recipe.table.losses, run.loss_names
+  for k = 1, #names do
+    local name = names[k]
+    local t = losses[name](y, batch, run.models, run.options)
+    local value = core.only_element(t)
+    if value == nil then
       error(('losses.%s: must return a tensor of one element, not %s'):format(name, core.is_tensor(t) and
         table.concat(t.shape, "x") or type(t)), 0)
     end
-    local value = t:item()
     tensors[name], values[name] = t, value
     if not is_finite(value) then error({ loss = name, value = value }, 0) end
+    if weights then total = total + weights[name] * value end
   end
-  return tensors, values
+  return tensors, values, total
 end
 
 ---A loss times its weight.
 function step.scaled(t, w) return w == 1 and t or t * w end
 
 local function weighted_sum(run, tensors, weights)
-  local total
-  for _, name in ipairs(run.loss_names) do
-    local part = step.scaled(tensors[name], weights[name])
+  local names, total = run.loss_names, nil
+  for k = 1, #names do
+    local part = step.scaled(tensors[names[k]], weights[names[k]])
     total = total and total + part or part
   end
   return total
@@ -88,9 +91,7 @@ end
 -- state.
 local function compute(run, batch, weights, kept, lr)
   local y = step.outputs(run, batch)
-  local tensors, values = step.losses(run, y, batch)
-  local total = 0
-  for _, name in ipairs(run.loss_names) do total = total + weights[name] * values[name] end
+  local tensors, values, total = step.losses(run, y, batch, weights)
   local grads, record, after
   if run.gate then
     grads, record, after = gated(step, run, { y = y, tensors = tensors, values = values, weights = weights,
@@ -101,7 +102,7 @@ local function compute(run, batch, weights, kept, lr)
       local text = 'no loss of %s depends on a parameter that it trains (%s)'
       error(text:format(turn.where(run.turn), run.turn.trains), 0)
     end
-    grads = core.grads({ sum }, run.params)[1]
+    grads = core.grad(sum, run.params)
   end
   return { grads = grads, record = record, after = after, values = values, total = total,
     telemetry = telemetry(run, y, batch) }
@@ -138,18 +139,19 @@ end
 
 -- Computes the turn; with `--watch nan` every result is read. Gives pcall's answers, and what was found.
 local function attempt(run, batches, weights, kept, lr, is_first)
-  local speaks, watches = run.speaks == true, run.watch == "nan"
-  core.signals_mode(is_first and GIVES_UP[speaks] or GOES_ON[speaks])
+  local watches = run.watch == "nan"
+  core.signals_mode(is_first and 2 or 0, run.speaks)
   if watches then core.finite_start() end
   local ok, result = pcall(compute_all, run, batches, weights, kept, lr)
   local find = watches and core.finite_stop() or nil
-  core.signals_mode(GOES_ON[speaks])
+  core.signals_mode(0, run.speaks)
   return ok, result, find
 end
 
 -- As the turn was before it began, its gate's state, too.
 local function undo(run, kept)
   step.restore(kept)
+  if not run.gate then return end
   run.gate_states[run.turn.name] = saved.copy(kept.gate)
   run.gate_state = run.gate_states[run.turn.name]
 end
@@ -176,11 +178,16 @@ local function failed(run, batches, weights, kept, why, is_first)
   error(why, 0)
 end
 
+-- Gradients are large, and the collector is late.
+local function release_all(grads)
+  for k = 1, #grads do release(grads[k]) end
+end
+
 -- One turn. Ctrl-C twice gives it up before the optimiser starts where nothing of the step has moved yet.
 local function take_turn(run, batches, is_first)
   local weights, lr = turn.at(run.turn, run.state.step + 1, run.state)
   local kept = step.keep(run)
-  kept.gate = saved.copy(run.gate_state)
+  if run.gate then kept.gate = saved.copy(run.gate_state) end
   local ok, result, find = attempt(run, batches, weights, kept, lr, is_first)
   if not ok then return failed(run, batches, weights, kept, result, is_first) end
   if find then not_finite(run, batches, weights, kept, "a value is " .. tostring(find.value)) end
@@ -194,6 +201,7 @@ local function take_turn(run, batches, is_first)
     local of = nonfinite.some(nonfinite.paths(grads, run.param_paths), 3)
     not_finite(run, batches, weights, kept, ("the gradient of %s is %s"):format(of, tostring(norm)))
   end
+  if optimiser.keeps_nothing and not run.gate then release_all(grads) end -- a gate may keep what it gave
   result.grads, result.norm, result.weights, result.lr = nil, norm, weights, optimiser.lr
   if result.after then result.after() end
   result.after = nil
@@ -233,7 +241,6 @@ local function merge(run, result, one)
 end
 
 local function take_turns(run, batches)
-  if #run.parts == 1 then return take_turn(run, batches, true) end
   local result = { values = {}, weights = {}, turns = {}, total = 0 }
   for k = 1, #run.parts do
     parts.take(run, k)
@@ -255,9 +262,15 @@ end
 ---  Where it raises, run.has_moved says whether an optimiser had moved something
 function step.train(run, batches)
   run.has_moved = false
-  local ok, result = pcall(take_turns, run, batches)
-  parts.release(run)
-  if not ok then error(result, 0) end
+  local result
+  if #run.parts == 1 then
+    result = take_turn(run, batches, true)
+  else
+    local ok
+    ok, result = pcall(take_turns, run, batches)
+    parts.release(run)
+    if not ok then error(result, 0) end
+  end
   if result then average.step(run) end
   return result
 end
