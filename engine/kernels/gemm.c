@@ -64,6 +64,8 @@ static void cut_columns(plan *p, int64_t meant) {
   int64_t panels = g->pa.scale != NULL && !g->ta && !p->pack ? 2 : 1; /* each block copies its rows of A */
   p->cols = ceil_to(cover(g->n, gj), panels * p->panel);
   p->gj = cover(g->n, p->cols);
+  bool odd = p->gj > 1 && p->gj * blocks % 2 == 1 && p->cols % (2 * panels * p->panel) == 0;
+  if (odd) p->cols /= 2, p->gj = cover(g->n, p->cols); /* two workers end together */
 }
 
 /* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B.
