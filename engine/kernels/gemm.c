@@ -60,7 +60,9 @@ static void cut_columns(plan *p, int64_t meant) {
   int64_t flops = 2 * g->m * g->n * least(g->k, INT64_MAX / 2), blocks = p->gi * p->parts;
   int64_t gj = flops < BLOCK_FLOPS ? 1 : flops / blocks / BLOCK_FLOPS + 1;
   if (gj > 1) gj = least(gj, cover(meant, blocks * p->batch));
-  if (gj < cover(g->n, COLS_MAX)) gj = cover(g->n, COLS_MAX);
+  int64_t widest =
+      g->ta && p->rows > 128 ? 2 * COLS_MAX : COLS_MAX; /* there, A is copied once for each of them */
+  if (gj < cover(g->n, widest)) gj = cover(g->n, widest);
   int64_t panels = g->pa.scale != NULL && !g->ta && !p->pack ? 2 : 1; /* each block copies its rows of A */
   p->cols = ceil_to(cover(g->n, gj), panels * p->panel);
   p->gj = cover(g->n, p->cols);
@@ -74,7 +76,7 @@ static void cut_columns(plan *p, int64_t meant) {
 ** rows share it; 28 rows balance better below 1000, more amortise better above. */
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
-  int64_t tile = p->k->tile_rows, most = 16 * tile;
+  int64_t tile = p->k->tile_rows, most = (g->ta ? 20 : 16) * tile;
   bool few = g->back == NULL && (g->ta || g->m <= most || g->batch > 4),
        shared = p->batch == 1 || g->stride_b == 0;
   p->parts = 1;
