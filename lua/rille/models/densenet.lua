@@ -44,8 +44,8 @@ function DenseBlock:plain(x)
   return x
 end
 
--- What the op takes of all layers, ten tensors each; nil if something wants to look inside, or norms differ in
--- their mode. The list is kept and filled anew: between two blocks of one image the other cores wait for this.
+-- What the op takes of all layers, ten tensors each; nil if something wants to look inside, or norms differ
+-- in their mode. The list is kept and filled anew: between two blocks the other cores wait for this.
 function DenseBlock:tensors()
   if not self._fused or fused.off then return nil end
   local layers, list, n = self._layers, self._list, 0
