@@ -1,0 +1,111 @@
+/* winograd_job.h: what winograd.c and winograd_weight.c share, and nobody else: the work as it is cut, and how maps and channels become tiles
+** and lanes. */
+#ifndef RL_KERNELS_WINOGRAD_JOB_H
+#define RL_KERNELS_WINOGRAD_JOB_H
+
+#include "kernels/kernels.h"
+#include "kernels/winograd.h"
+
+#define F           RL_WINO_FREQUENCIES
+#define BLOCK_TILES 14 /* of a block; 7 to 28 are within 7 % on Zen 4 */
+
+static inline int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Floats in an odd number of cache lines: 36 of them one behind another spread over all sets of a cache. */
+static inline int64_t odd(int64_t n) { return ((n + 15) / 16 | 1) * 16; }
+
+static const rl_prologue no_prologue;
+
+typedef struct job {
+  const rl_kernels *k;
+  const rl_conv *s;
+  rl_wino_grid grid;
+  int64_t group, panel;       /* lanes of */
+  rl_wino_side inner, outer;  /* read and summed over; made */
+  int64_t panels;             /* of outer lanes */
+  int64_t sources, each, all; /* cotangents, or 1; tiles of one, of all */
+  int64_t blocks, tiles;      /* of one source; of a block, at most */
+  int64_t runs, shares;       /* what the transforms of all tiles are cut into: of tiles, of channels */
+  int64_t lane_step;          /* from tile to tile of a transformed input */
+  int64_t of_u, of_v, of_m,
+      of_d;                /* from one frequency to the next: of weights, input, products (or dU), gradient */
+  const void *const *dy;   /* read by the gradient to the input, */
+  const void *const *from; /* or by that to the weight */
+  const rl_conv_dx *dx;
+  int part_of[RL_CONV_PARTS]; /* backward: the outer side's parts among the convolution's */
+  const float *weight, *bias;
+  float *y;
+  float *u, *v, *scratch, *turned;
+  bool *made; /* by worker: its own weights; NULL where all share u */
+  float *m;   /* of shares of inner lanes: [part][panel][F][tile] */
+  int64_t scratch_floats;
+  double *sums; /* [source][block][3][outer lanes], or NULL */
+  /* gradient to the weight: */
+  void *const *dweight;
+  const double *beta;
+  float *d, *du;
+  int64_t t0, t1, groups; /* this round's tiles; groups of output channels */
+  int64_t rounds;         /* 0: a worker's own parts instead */
+  int64_t parts, part;    /* of sums of a worker's own, or shares of inner lanes; floats of one */
+  bool first, last;
+} job;
+
+/* ---- geometry */
+
+static inline void side_add(rl_wino_side *side, int64_t channels, int64_t at, int64_t group) {
+  side->channels[side->parts] = channels;
+  side->at[side->parts] = at;
+  side->lanes[side->parts++] = ceil_to(channels, group);
+  side->all += ceil_to(channels, group);
+}
+
+static inline void grid_of(job *j, int64_t gh, int64_t gw) {
+  j->grid = (rl_wino_grid){gh, gw, (gh + 3) / 4, (gw + 3) / 4};
+  j->each = j->s->n * j->grid.down * j->grid.across;
+}
+
+static inline void job_start(job *j, const rl_conv *s) {
+  j->s = s;
+  j->k = rl_kernels_best();
+  j->group = j->k->vector_bytes / (int64_t)sizeof(float);
+  j->panel = 2 * j->group;
+}
+
+static inline void input_side(job *j, rl_wino_side *side) {
+  for (int64_t p = 0, at = 0; p < j->s->nparts; at += j->s->part[p++].channels)
+    side_add(side, j->s->part[p].channels, at, j->group);
+}
+
+static inline rl_wino_map input_map(const job *j, int64_t part) {
+  const rl_conv *s = j->s;
+  const rl_conv_part *p = &s->part[part];
+  return (rl_wino_map){p->x, s->h, s->w, -s->pad[0], -s->pad[1], p->ld, p->channels, p->up, &p->px};
+}
+
+static inline rl_wino_map output_map(const job *j, int64_t source) {
+  const rl_conv *s = j->s;
+  return (rl_wino_map){j->dy[source], s->oh,   s->ow, s->pad[0] - 2, s->pad[1] - 2,
+                       s->ldy,        s->cout, 1,     &no_prologue};
+}
+
+/* Tiles t0..t1 of a source to `at`, for the groups of part `part` between share/shares. */
+static inline void read_tiles(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_store at,
+                              int64_t share, int64_t shares) {
+  int64_t group = 0;
+  for (int p = 0; p < j->inner.parts; group += j->inner.lanes[p++] / j->group) {
+    int64_t groups = j->inner.lanes[p] / j->group;
+    rl_wino_read r = {.grid = &j->grid, .t0 = t0, .t1 = t1, .group = group, .to = at};
+    r.map = j->dy == NULL ? input_map(j, p) : output_map(j, source);
+    r.g0 = groups * share / shares;
+    r.g1 = groups * (share + 1) / shares;
+    j->k->wino_read(&r);
+  }
+}
+
+static inline int vectors(const job *j, int64_t panel, const rl_wino_side *side) {
+  return side->all - panel * j->panel > j->group ? 2 : 1;
+}
+
+#endif
