@@ -241,8 +241,10 @@ const rl_op rl_op_interpolate = {
 
 const rl_op rl_op_interpolate_cat = {
     .name = "interpolate_cat",
-    .doc = "images (a list, or one after another), each at another size, joined along their channels; "
-           "what cat of interpolate gives, written once",
+    .doc =
+        "images (a list, or one after another), each brought to another size, joined along their channels: "
+        "N x C_i x H_i x W_i -> N x (sum of C_i) x H' x W', by one size or scale_factor; what cat of "
+        "interpolate gives, written once",
     .dtypes = RL_FLOATS,
     .in = {{"tensors", .variadic = true}},
     .params = params,

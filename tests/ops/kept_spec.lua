@@ -66,6 +66,10 @@ describe("a kept weight", function()
       local x, w = rl.randn { 2, 1000 }, rl.randn { 500, 1000 }
       for _ = 1, 3 do rl.no_grad(function() return rl.linear(x, w) end) end
       assert.is_true(rl.memory().live - before >= 2 * 500 * 1000 * 4)
+      local v, three = rl.randn { 1, 128, 14, 14 }, rl.randn { 64, 128, 3, 3 }
+      local alone = rl.memory().live
+      for _ = 1, 3 do rl.no_grad(function() rl.conv2d(v, three, nil, { padding = 1 }):release() end) end
+      assert.is_true(rl.memory().live - alone >= 64 * 128 * 9 * 4) -- as Winograd reads it
     end
     collectgarbage()
     collectgarbage()

@@ -97,7 +97,7 @@ end
 ---@return table<string, number>
 function turn.weights(t, step, state)
   local weights = {}
-  for name, w in next, t.losses do
+  for name, w in pairs(t.losses) do
     weights[name] = type(w) == "number" and w or at(t, "losses." .. name, w, step, state)
   end
   return weights
