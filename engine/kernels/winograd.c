@@ -44,13 +44,17 @@ static bool target(const job *j, int64_t source, int64_t lane, rl_wino_write *w)
   return w->y != NULL;
 }
 
-/* M of tiles t0..t1 in one panel to the points. */
-static void write_panel(const job *j, int64_t source, int64_t block, int64_t t0, int64_t t1, int64_t panel,
-                        const float *m, int64_t m_frequency) {
+/* M of tiles t0..t1, which lie at `place`, in one panel to the points. */
+static void write_panel(const job *j, int64_t source, int64_t block, int64_t t0, int64_t t1,
+                        rl_wino_kinds place, int64_t panel, const float *m, int64_t m_frequency) {
   for (int64_t g = 0; g < 2; g++) {
     int64_t lane = panel * j->panel + g * j->group;
-    rl_wino_write w = {
-        .grid = &j->grid, .m = m + g * j->group, .m_frequency = m_frequency, .t0 = t0, .t1 = t1};
+    rl_wino_write w = {.grid = &j->grid,
+                       .place = place,
+                       .m = m + g * j->group,
+                       .m_frequency = m_frequency,
+                       .t0 = t0,
+                       .t1 = t1};
     w.row = j->outer.all;
     if (j->sums != NULL) w.sums = j->sums + (source * j->blocks + block) * 3 * w.row + lane;
     if (!target(j, source, lane, &w)) continue;
@@ -132,16 +136,18 @@ static void block_body(void *ctx, int64_t block, int worker) {
     j->made[worker] = true;
   }
   rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
-  read_tiles(j, source, t0, t1, at, 0, 1);
+  rl_wino_kinds tiles = kinds_of(&j->grid, t0, t1), place = place_of(&j->grid, t0, t1, t0);
+  read_tiles(j, source, t0, t1, place, at, 0, 1);
   for (int64_t p = 0; p < j->panels; p++) {
-    rl_wino_product q = {.v = v, .v_frequency = at.frequency, .v_tile = at.tile, .m = m, .tiles = t1 - t0};
+    rl_wino_product q = {
+        .grid = &j->grid, .tiles = tiles, .v = v, .v_frequency = at.frequency, .v_tile = at.tile, .m = m};
     q.u = u + p * F * j->of_u;
     q.u_frequency = j->of_u;
     q.m_frequency = j->of_m;
     q.depth = j->inner.all;
     q.vectors = vectors(j, p, &j->outer);
     j->k->wino_product(&q);
-    write_panel(j, source, b, t0, t1, p, m, q.m_frequency);
+    write_panel(j, source, b, t0, t1, place, p, m, q.m_frequency);
   }
 }
 
@@ -154,11 +160,13 @@ static void lanes_body(void *ctx, int64_t part, int worker) {
   r.group = -r.g0;
   for (int64_t s = 0; s < j->sources; s++) {
     r.map = j->dy == NULL ? input_map(j, 0) : output_map(j, s);
-    r.to = (rl_wino_store){v + s * j->each * j->lane_step, j->of_v, j->lane_step, j->panel, j->group};
+    r.to = (rl_wino_store){v, j->of_v, j->lane_step, j->panel, j->group};
+    r.place = place_of(&j->grid, 0, j->all, s * j->each);
     if (wanted(j, s)) j->k->wino_read(&r);
   }
   rl_wino_product q = {
-      .v = v, .v_frequency = j->of_v, .v_tile = j->lane_step, .tiles = j->all, .depth = k1 - k0};
+      .grid = &j->grid, .v = v, .v_frequency = j->of_v, .v_tile = j->lane_step, .depth = k1 - k0};
+  q.tiles = kinds_of(&j->grid, 0, j->all);
   q.u = u, q.u_frequency = j->of_u, q.m_frequency = j->of_m;
   for (int64_t p = 0; p < j->panels; p++) {
     filter(j, p, k0, k1, u, j->of_u);
@@ -168,19 +176,30 @@ static void lanes_body(void *ctx, int64_t part, int worker) {
   }
 }
 
-/* A block of tiles: the shares' products are added in their order. */
+/* Adds the shares' products of one kind of tiles to the first one's, in their order. */
+static void join(const job *j, float *m, int kind, int64_t tiles) {
+  bool right = kind & RL_WINO_RIGHT, below = kind & RL_WINO_BELOW;
+  for (int f = 0; f < F && tiles > 0; f++) {
+    if (!rl_wino_has(below ? j->grid.high : 4, f / 6) || !rl_wino_has(right ? j->grid.wide : 4, f % 6))
+      continue;
+    for (int64_t part = 1; part < j->parts; part++)
+      j->k->axpy_f32(m + f * j->of_m, m + part * j->part + f * j->of_m, 1, 1, (size_t)(tiles * j->panel));
+  }
+}
+
+/* A block of tiles, whose shares' products are added. */
 static void join_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
   int64_t source = block / j->blocks, b = block % j->blocks;
   int64_t t0 = j->each * b / j->blocks, t1 = j->each * (b + 1) / j->blocks;
+  rl_wino_kinds tiles = kinds_of(&j->grid, t0, t1),
+                place = place_of(&j->grid, 0, j->all, source * j->each + t0);
   (void)worker;
   for (int64_t p = 0; p < j->panels && wanted(j, source); p++) {
-    float *m = j->m + p * F * j->of_m + (source * j->each + t0) * j->panel;
-    for (int64_t part = 1; part < j->parts; part++)
-      for (int64_t f = 0; f < F; f++)
-        j->k->axpy_f32(m + f * j->of_m, m + part * j->part + f * j->of_m, 1, 1,
-                       (size_t)((t1 - t0) * j->panel));
-    write_panel(j, source, b, t0, t1, p, m, j->of_m);
+    float *m = j->m + p * F * j->of_m;
+    for (int kind = 0; kind < RL_WINO_KINDS; kind++)
+      join(j, m + place.of[kind] * j->panel, kind, tiles.of[kind]);
+    write_panel(j, source, b, t0, t1, place, p, m, j->of_m);
   }
 }
 
@@ -189,19 +208,18 @@ static void stage_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
   int64_t run = block % j->runs, share = block / j->runs % j->shares, source = block / j->runs / j->shares;
   int64_t t0 = j->each * run / j->runs, t1 = j->each * (run + 1) / j->runs;
-  float *v = j->v + (source * j->each + t0) * j->lane_step;
-  rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
-  read_tiles(j, source, t0, t1, at, share, j->shares);
+  rl_wino_store at = {j->v, j->of_v, j->lane_step, j->panel, j->group};
+  read_tiles(j, source, t0, t1, place_of(&j->grid, 0, j->all, source * j->each + t0), at, share, j->shares);
   (void)worker;
 }
 
 static void panel_body(void *ctx, int64_t panel, int worker) {
   const job *j = ctx;
   float *u = j->scratch + worker * j->scratch_floats, *m = u + F * j->of_u;
-  rl_wino_product q = {.u = u, .u_frequency = j->of_u, .m = m, .m_frequency = j->of_m};
+  rl_wino_product q = {.grid = &j->grid, .u = u, .u_frequency = j->of_u, .m = m, .m_frequency = j->of_m};
   q.v_frequency = j->of_v;
   q.v_tile = j->lane_step;
-  q.tiles = j->all;
+  q.tiles = kinds_of(&j->grid, 0, j->all);
   q.vectors = vectors(j, panel, &j->outer);
   for (int64_t k = 0; k < j->inner.all; k += SLICE) {
     q.depth = least(SLICE, j->inner.all - k);
@@ -211,7 +229,7 @@ static void panel_body(void *ctx, int64_t panel, int worker) {
     j->k->wino_product(&q);
   }
   for (int64_t s = 0; s < j->sources; s++)
-    write_panel(j, s, 0, 0, j->each, panel, m + s * j->each * j->panel, q.m_frequency);
+    write_panel(j, s, 0, 0, j->each, place_of(&j->grid, 0, j->all, s * j->each), panel, m, q.m_frequency);
 }
 
 static bool in_stages(const job *j) {

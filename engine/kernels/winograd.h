@@ -29,10 +29,44 @@ RL_API rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void
 
 #define RL_WINO_FREQUENCIES 36
 
-/* Tiles of 4x4 points over maps of gh x gw, in the order image, row, column. */
+/* Tiles of 4x4 points over maps of gh x gw, in the order image, row, column. The last row of them has `high` rows of points,
+** the last column `wide` columns, 1 to 4.
+** With fewer points a tile does with fewer frequencies: F(2x2,3x3) needs 0, +-5/8 and infinity alone. As the weights at these
+** are the same, the tile takes part in some of the products: a map of 14 then costs 84 % of one of 16. What the points left
+** out would have contributed to the interpolation is a factor of the tile's input. */
 typedef struct rl_wino_grid {
-  int64_t gh, gw, down, across;
+  int64_t gh, gw, down, across, high, wide;
 } rl_wino_grid;
+
+/* Kinds of tiles: bit 0, the last column's where it is cut; bit 1, the last row's. A block's tiles lie by kind, in the order 1, 0,
+** 2, 3, so that those with one frequency are neighbours; of[kind] is how many, or the next one's place. */
+enum { RL_WINO_WHOLE, RL_WINO_RIGHT, RL_WINO_BELOW, RL_WINO_CORNER, RL_WINO_KINDS };
+typedef struct rl_wino_kinds {
+  int64_t of[RL_WINO_KINDS];
+} rl_wino_kinds;
+
+static inline int rl_wino_kind(const rl_wino_grid *g, int64_t row, int64_t column) {
+  bool right = g->wide < 4 && column == g->across - 1, below = g->high < 4 && row == g->down - 1;
+  return (right ? RL_WINO_RIGHT : 0) | (below ? RL_WINO_BELOW : 0);
+}
+
+/* Whether a tile of so many points (in one dimension) has frequency 0 to 5. */
+static inline bool rl_wino_has(int64_t count, int frequency) {
+  static const unsigned char has[] = {0, 0x23, 0x27, 0x2f, 0x3f};
+  return has[count] >> frequency & 1;
+}
+
+/* The neighbours among a block's tiles that have frequency f. */
+typedef struct rl_wino_range {
+  int64_t from, to;
+} rl_wino_range;
+
+static inline rl_wino_range rl_wino_tiles(const rl_wino_grid *g, const rl_wino_kinds *k, int f) {
+  bool rows = rl_wino_has(g->high, f / 6), columns = rl_wino_has(g->wide, f % 6);
+  int64_t from = columns ? 0 : k->of[RL_WINO_RIGHT];
+  int64_t below = k->of[RL_WINO_BELOW] + (columns ? k->of[RL_WINO_CORNER] : 0);
+  return (rl_wino_range){from, k->of[RL_WINO_RIGHT] + k->of[RL_WINO_WHOLE] + (rows ? below : 0)};
+}
 
 /* Channels of a map as tiles see it: h x w pixels, stored at 1/up of that, ld apart; tile (0, 0) begins at pixel (y0, x0). */
 typedef struct rl_wino_map {
@@ -49,10 +83,11 @@ typedef struct rl_wino_store {
   int64_t frequency, tile, panel, half;
 } rl_wino_store;
 
-/* Reads tiles t0..t1 of a map, groups g0..g1 of its channels, to tile 0.. and group `group`.. of the store. */
+/* Reads tiles t0..t1 of a map, groups g0..g1 of its channels, to the tiles `place` and group `group`.. of the store. */
 typedef struct rl_wino_read {
   const rl_wino_grid *grid;
   rl_wino_map map;
+  rl_wino_kinds place;
   int64_t t0, t1, g0, g1, group;
   rl_wino_store to;
 } rl_wino_read;
@@ -77,19 +112,23 @@ typedef struct rl_wino_filter {
   bool turns;    /* it is filled, and nothing else done */
 } rl_wino_filter;
 
-/* M[f][tile][panel] = [M +] V[f][tile][depth] U[f][depth][panel] for every f; vectors: of the panel in use, 1 or 2. */
+/* M[f][tile][panel] = [M +] V[f][tile][depth] U[f][depth][panel] for every f and the tiles that have it; vectors: of the panel
+** in use, 1 or 2. */
 typedef struct rl_wino_product {
+  const rl_wino_grid *grid;
+  rl_wino_kinds tiles;
   const float *v, *u;
   float *m;
-  int64_t v_frequency, v_tile, u_frequency, m_frequency, tiles, depth;
+  int64_t v_frequency, v_tile, u_frequency, m_frequency, depth;
   int vectors;
   bool add;
 } rl_wino_product;
 
-/* Turns M of tiles t0..t1 into points, for one group of a part: channels c0.. of y. */
+/* Turns M of tiles t0..t1, which lie at `place`, into points, for one group of a part: channels c0.. of y. */
 typedef struct rl_wino_write {
   const rl_wino_grid *grid;
-  const float *m; /* the group's vector of tile t0; tiles a panel apart */
+  rl_wino_kinds place;
+  const float *m; /* the group's vector of the tile at 0; tiles a panel apart */
   int64_t m_frequency, t0, t1;
   float *y; /* forward: N x gh x gw x channels; backward: stored at 1/up of that */
   int64_t ld, channels, c0;
@@ -104,11 +143,13 @@ typedef struct rl_wino_write {
 /* dU[f][channel of the group][panel] = [dU +] sum over tiles dM[f][tile][channel] V[f][tile][panel], for every group and panel;
 ** u: [group][panel]. vectors: of the last panel in use, 1 or 2. */
 typedef struct rl_wino_outer {
+  const rl_wino_grid *grid;
+  rl_wino_kinds tiles;
   const float *v, *d;
   float *u;
   int64_t v_frequency, d_frequency,
       u_frequency; /* the next panel of v, group of d, pair of u: 36 of these further */
-  int64_t panels, groups, tiles;
+  int64_t panels, groups;
   int vectors;
   bool add;
 } rl_wino_outer;

@@ -7,7 +7,7 @@
 #include "kernels/winograd.h"
 
 #define F           RL_WINO_FREQUENCIES
-#define BLOCK_TILES 14 /* of a block; 7 to 28 are within 7 % on Zen 4 */
+#define BLOCK_TILES 28 /* of a block; 7 to 28 are within 7 % on Zen 4 */
 
 static inline int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -62,7 +62,7 @@ static inline void side_add(rl_wino_side *side, int64_t channels, int64_t at, in
 }
 
 static inline void grid_of(job *j, int64_t gh, int64_t gw) {
-  j->grid = (rl_wino_grid){gh, gw, (gh + 3) / 4, (gw + 3) / 4};
+  j->grid = (rl_wino_grid){gh, gw, (gh + 3) / 4, (gw + 3) / 4, (gh + 3) % 4 + 1, (gw + 3) % 4 + 1};
   j->each = j->s->n * j->grid.down * j->grid.across;
 }
 
@@ -90,13 +90,41 @@ static inline rl_wino_map output_map(const job *j, int64_t source) {
                        s->ldy,        s->cout, 1,     &no_prologue};
 }
 
-/* Tiles t0..t1 of a source to `at`, for the groups of part `part` between share/shares. */
-static inline void read_tiles(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_store at,
-                              int64_t share, int64_t shares) {
+/* How many tiles of each kind lie before tile t; sources go on where the one before ends. */
+static inline rl_wino_kinds before(const rl_wino_grid *g, int64_t t) {
+  int64_t each = g->down * g->across, image = t / each, row = t % each / g->across, column = t % g->across;
+  int64_t right = g->wide < 4, below = g->high < 4;
+  rl_wino_kinds k = {{t, 0, 0, 0}};
+  if (right) k.of[RL_WINO_RIGHT] = image * (g->down - below) + row;
+  if (below) k.of[RL_WINO_BELOW] = image * (g->across - right) + (row == g->down - 1 ? column : 0);
+  if (right && below) k.of[RL_WINO_CORNER] = image;
+  k.of[RL_WINO_WHOLE] -= k.of[RL_WINO_RIGHT] + k.of[RL_WINO_BELOW] + k.of[RL_WINO_CORNER];
+  return k;
+}
+
+static inline rl_wino_kinds kinds_of(const rl_wino_grid *g, int64_t t0, int64_t t1) {
+  rl_wino_kinds a = before(g, t0), b = before(g, t1);
+  for (int i = 0; i < RL_WINO_KINDS; i++) b.of[i] -= a.of[i];
+  return b;
+}
+
+/* Where the tiles from t on lie in a block of t0..t1. */
+static inline rl_wino_kinds place_of(const rl_wino_grid *g, int64_t t0, int64_t t1, int64_t t) {
+  rl_wino_kinds all = kinds_of(g, t0, t1), at = kinds_of(g, t0, t);
+  int64_t whole = all.of[RL_WINO_RIGHT], below = whole + all.of[RL_WINO_WHOLE];
+  at.of[RL_WINO_WHOLE] += whole;
+  at.of[RL_WINO_BELOW] += below;
+  at.of[RL_WINO_CORNER] += below + all.of[RL_WINO_BELOW];
+  return at;
+}
+
+/* Tiles t0..t1 of a source to `place` at `at`, for the groups of part `part` between share/shares. */
+static inline void read_tiles(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_kinds place,
+                              rl_wino_store at, int64_t share, int64_t shares) {
   int64_t group = 0;
   for (int p = 0; p < j->inner.parts; group += j->inner.lanes[p++] / j->group) {
     int64_t groups = j->inner.lanes[p] / j->group;
-    rl_wino_read r = {.grid = &j->grid, .t0 = t0, .t1 = t1, .group = group, .to = at};
+    rl_wino_read r = {.grid = &j->grid, .place = place, .t0 = t0, .t1 = t1, .group = group, .to = at};
     r.map = j->dy == NULL ? input_map(j, p) : output_map(j, source);
     r.g0 = groups * share / shares;
     r.g1 = groups * (share + 1) / shares;

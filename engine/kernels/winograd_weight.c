@@ -16,21 +16,24 @@
 #define OWN_PARTS   8   /* of so many parts of the tiles, */
 #define PART_TILES  64  /* each of at least so many */
 
-static void read_input(const job *j, int64_t t0, int64_t t1, float *v) {
+static void read_input(const job *j, int64_t t0, int64_t t1, rl_wino_kinds place, float *v) {
   rl_wino_store at = {v, j->of_v, j->panel, F * j->of_v, j->group};
-  read_tiles(j, 0, t0, t1, at, 0, 1);
+  read_tiles(j, 0, t0, t1, place, at, 0, 1);
 }
 
-static void read_cotangent(const job *j, int64_t source, int64_t t0, int64_t t1, float *d) {
+static void read_cotangent(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_kinds place,
+                           float *d) {
   rl_wino_store at = {d, j->of_d, j->group, 2 * F * j->of_d, F * j->of_d};
-  rl_wino_read r = {.grid = &j->grid, .t0 = t0, .t1 = t1, .to = at, .g1 = j->groups};
+  rl_wino_read r = {.grid = &j->grid, .place = place, .t0 = t0, .t1 = t1, .to = at, .g1 = j->groups};
   r.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
   j->k->wino_read_dy(&r);
 }
 
 static rl_wino_outer products(const job *j, int64_t panel, int64_t panels) {
-  rl_wino_outer o = {
-      .v_frequency = j->of_v, .d_frequency = j->of_d, .u_frequency = j->of_m, .panels = panels};
+  rl_wino_outer o = {.grid = &j->grid, .panels = panels};
+  o.v_frequency = j->of_v;
+  o.d_frequency = j->of_d;
+  o.u_frequency = j->of_m;
   o.vectors = vectors(j, panel + panels - 1, &j->inner);
   return o;
 }
@@ -51,13 +54,13 @@ static void fold(const job *j, int64_t source, int64_t group, int64_t panel, con
 static void round_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
   int64_t run = block % j->runs, source = block / j->runs - 1, tiles = j->t1 - j->t0;
-  int64_t r0 = tiles * run / j->runs, r1 = tiles * (run + 1) / j->runs;
+  int64_t t0 = j->t0 + tiles * run / j->runs, t1 = j->t0 + tiles * (run + 1) / j->runs;
+  rl_wino_kinds place = place_of(&j->grid, j->t0, j->t1, t0);
   (void)worker;
   if (source < 0)
-    read_input(j, j->t0 + r0, j->t0 + r1, j->v + r0 * j->panel);
+    read_input(j, t0, t1, place, j->v);
   else if (j->dweight[source] != NULL)
-    read_cotangent(j, source, j->t0 + r0, j->t0 + r1,
-                   j->d + source * j->groups * F * j->of_d + r0 * j->group);
+    read_cotangent(j, source, t0, t1, place, j->d + source * j->groups * F * j->of_d);
 }
 
 #define UNIT_GROUPS 2
@@ -71,7 +74,7 @@ static void unit_body(void *ctx, int64_t unit, int worker) {
   float *u = j->first && j->last ? j->scratch + worker * j->scratch_floats
                                  : j->du + unit * UNIT_GROUPS * F * j->of_m;
   rl_wino_outer o = products(j, panel, 1);
-  o.tiles = j->t1 - j->t0;
+  o.tiles = kinds_of(&j->grid, j->t0, j->t1);
   o.u = u;
   o.v = j->v + panel * F * j->of_v;
   o.d = j->d + (source * j->groups + g0) * F * j->of_d;
@@ -105,12 +108,13 @@ static void part_body(void *ctx, int64_t part, int worker) {
   o.groups = j->groups;
   for (int64_t s = 0; s < steps; s++) {
     int64_t a = t0 + tiles * s / steps, b = t0 + tiles * (s + 1) / steps;
-    o.tiles = b - a;
+    rl_wino_kinds place = place_of(&j->grid, a, b, a);
+    o.tiles = kinds_of(&j->grid, a, b);
     o.add = s > 0;
-    read_input(j, a, b, v);
+    read_input(j, a, b, place, v);
     for (int64_t source = 0; source < j->sources; source++) {
       if (j->dweight[source] == NULL) continue;
-      read_cotangent(j, source, a, b, d);
+      read_cotangent(j, source, a, b, place, d);
       o.u = j->du + part * j->part + source * j->groups * j->panels * F * j->of_m;
       j->k->wino_outer(&o);
     }
