@@ -31,9 +31,9 @@ RL_API rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void
 
 /* Tiles of 4x4 points over maps of gh x gw, in the order image, row, column. The last row of them has `high` rows of points,
 ** the last column `wide` columns, 1 to 4.
-** With fewer points a tile does with fewer frequencies: F(2x2,3x3) needs 0, +-5/8 and infinity alone. As the weights at these
-** are the same, the tile takes part in some of the products: a map of 14 then costs 84 % of one of 16. What the points left
-** out would have contributed to the interpolation is a factor of the tile's input. */
+** With fewer points a tile does with fewer frequencies: F(2x2,3x3) needs 0, +-5/8 and infinity alone, and the weights at these
+** are the same. Such a tile takes part in those products only: a map of 14 or 7 costs 84 % of one of 16 or 8. Its input has the
+** factors (x - point) of the points left out, so that the output's numbers are the same as well. */
 typedef struct rl_wino_grid {
   int64_t gh, gw, down, across, high, wide;
 } rl_wino_grid;
