@@ -118,7 +118,7 @@ static inline rl_wino_kinds place_of(const rl_wino_grid *g, int64_t t0, int64_t 
   return at;
 }
 
-/* Tiles t0..t1 of a source to `place` at `at`, for the groups of part `part` between share/shares. */
+/* Tiles t0..t1 of a source to `place` at `at`: of each part's groups the share-th of `shares` equal runs. */
 static inline void read_tiles(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_kinds place,
                               rl_wino_store at, int64_t share, int64_t shares) {
   int64_t group = 0;
