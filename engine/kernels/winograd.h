@@ -148,7 +148,8 @@ typedef struct rl_wino_outer {
   const float *v, *d;
   float *u;
   int64_t v_frequency, d_frequency,
-      u_frequency; /* the next panel of v, group of d, pair of u: 36 of these further */
+      u_frequency; /* the next panel of v, group of d, panel of u: 36 of these further; */
+  int64_t u_group; /* the next group of u */
   int64_t panels, groups;
   int vectors;
   bool add;

@@ -46,10 +46,10 @@ typedef struct job {
   void *const *dweight;
   const double *beta;
   float *d, *du;
-  int64_t t0, t1, groups; /* this round's tiles; groups of output channels */
-  int64_t rounds;         /* 0: a worker's own parts instead */
-  int64_t parts, part;    /* of sums of a worker's own, or shares of inner lanes; floats of one */
-  bool first, last;
+  int64_t groups;      /* of output channels */
+  int64_t rounds;      /* of a part's tiles */
+  int64_t parts, part; /* of tiles, or shares of inner lanes; floats of one's sums or products */
+  bool held;           /* sums are folded before the next ones are made */
 } job;
 
 /* ---- geometry */

@@ -1,41 +1,61 @@
-/* Winograd's gradient to the weight (winograd.h), in one of two orders. With few pairs of an input panel and a group of 16 outputs
-** a worker takes a part of the tiles, transforms some, and multiplies them into sums of its own, all of it in its L2; the parts
-** are added at the end. With many, in rounds: all transforms of some tiles, then all products; a unit of products is one
-** panel and two groups of one cotangent. */
+/* Winograd's gradient to the weight (winograd.h). A unit of work is a part of the tiles and a range of channels: its worker
+** transforms what it needs, some tiles at a time, and multiplies that into sums of its own. Nothing passes from core to core
+** but the sums of parts at the end: where cores share no cache, a line another one wrote or read costs more than some channels
+** transformed twice. */
 #include "kernels/winograd_job.h"
 
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/threads.h"
 
-#define ROUND_BYTES                                                                                          \
-  ((int64_t)4 << 20)    /* of transformed tiles between two touches of the weight's gradient, */
-#define ROUND_TILES 112 /* but at least so many tiles */
-#define OWN_TILES   28  /* between two touches of sums of a worker's own, */
-#define OWN_PAIRS   8   /* which are of at most so many pairs of a panel and a group (74 KiB each), */
-#define OWN_PARTS   8   /* of so many parts of the tiles, */
-#define PART_TILES  64  /* each of at least so many */
+/* How many parts of the tiles, by pairs of an input panel and a group of 16 outputs, 74 KiB of sums each: */
+#define NEAR_PAIRS  8                  /* sums that stay in L2 */
+#define NEAR_PARTS  8                  /* at most, */
+#define PART_TILES  256                /* each of at least so many, */
+#define NEAR_TILES  28                 /* transformed at a time; */
+#define FAR_PAIRS   32                 /* sums that stay in L3 */
+#define FAR_PARTS   2                  /* so that they are not touched too often: */
+#define STEP_BYTES  ((int64_t)4 << 20) /* of transformed tiles at a time, */
+#define STEP_TILES  112                /* but at least so many; */
+#define HELD_TILES  80 /* one part and so few tiles: a panel of them stays in L2, and so do the sums */
+#define HELD_GROUPS 2  /* of so many groups, until they are folded */
 
-static void read_input(const job *j, int64_t t0, int64_t t1, rl_wino_kinds place, float *v) {
+/* The panels and groups of a run: of inputs and outputs the more are cut, the fewer transformed in every run. */
+typedef struct range {
+  int64_t p0, p1, g0, g1;
+} range;
+
+static range range_of(const job *j, int64_t run) {
+  range r = {0, j->panels, 0, j->groups};
+  if (2 * j->panels >= j->groups)
+    r.p0 = j->panels * run / j->runs, r.p1 = j->panels * (run + 1) / j->runs;
+  else
+    r.g0 = j->groups * run / j->runs, r.g1 = j->groups * (run + 1) / j->runs;
+  return r;
+}
+
+static void read_input(const job *j, const range *r, int64_t t0, int64_t t1, rl_wino_kinds place, float *v) {
   rl_wino_store at = {v, j->of_v, j->panel, F * j->of_v, j->group};
-  read_tiles(j, 0, t0, t1, place, at, 0, 1);
+  int64_t first = 2 * r->p0, end = 2 * r->p1; /* groups */
+  for (int p = 0; p < j->inner.parts; p++) {
+    int64_t groups = j->inner.lanes[p] / j->group;
+    rl_wino_read read = {.grid = &j->grid, .place = place, .t0 = t0, .t1 = t1, .group = -first, .to = at};
+    read.map = input_map(j, p);
+    read.g0 = least(most(first, 0), groups);
+    read.g1 = least(most(end, 0), groups);
+    if (read.g0 < read.g1) j->k->wino_read(&read);
+    first -= groups, end -= groups;
+  }
 }
 
-static void read_cotangent(const job *j, int64_t source, int64_t t0, int64_t t1, rl_wino_kinds place,
-                           float *d) {
+static void read_cotangent(const job *j, int64_t source, const range *r, int64_t t0, int64_t t1,
+                           rl_wino_kinds place, float *d) {
   rl_wino_store at = {d, j->of_d, j->group, 2 * F * j->of_d, F * j->of_d};
-  rl_wino_read r = {.grid = &j->grid, .place = place, .t0 = t0, .t1 = t1, .to = at, .g1 = j->groups};
-  r.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
-  j->k->wino_read_dy(&r);
-}
-
-static rl_wino_outer products(const job *j, int64_t panel, int64_t panels) {
-  rl_wino_outer o = {.grid = &j->grid, .panels = panels};
-  o.v_frequency = j->of_v;
-  o.d_frequency = j->of_d;
-  o.u_frequency = j->of_m;
-  o.vectors = vectors(j, panel + panels - 1, &j->inner);
-  return o;
+  rl_wino_read read = {.grid = &j->grid, .place = place, .t0 = t0, .t1 = t1, .group = -r->g0, .to = at};
+  read.g0 = r->g0;
+  read.g1 = r->g1;
+  read.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
+  j->k->wino_read_dy(&read);
 }
 
 /* dU of one panel and group to the weight's gradient. */
@@ -50,99 +70,86 @@ static void fold(const job *j, int64_t source, int64_t group, int64_t panel, con
   j->k->wino_fold(&f);
 }
 
-/* Tiles of this round: the input's (source -1), or one cotangent's. */
-static void round_body(void *ctx, int64_t block, int worker) {
-  const job *j = ctx;
-  int64_t run = block % j->runs, source = block / j->runs - 1, tiles = j->t1 - j->t0;
-  int64_t t0 = j->t0 + tiles * run / j->runs, t1 = j->t0 + tiles * (run + 1) / j->runs;
-  rl_wino_kinds place = place_of(&j->grid, j->t0, j->t1, t0);
-  (void)worker;
-  if (source < 0)
-    read_input(j, t0, t1, place, j->v);
-  else if (j->dweight[source] != NULL)
-    read_cotangent(j, source, t0, t1, place, j->d + source * j->groups * F * j->of_d);
+static float *sums_of(const job *j, int64_t source, int64_t group, int64_t panel) {
+  return j->du + ((source * j->groups + group) * j->panels + panel) * F * j->of_m;
 }
 
-#define UNIT_GROUPS 2
+/* All tiles of one panel and two groups after another. */
+static void pair_by_pair(const job *j, int64_t source, const range *r, rl_wino_outer o, float *u) {
+  const float *v = o.v, *d = o.d;
+  o.u = u;
+  o.u_group = F * j->of_m;
+  o.panels = 1;
+  for (int64_t p = r->p0; p < r->p1; p++)
+    for (int64_t g = r->g0; g < r->g1; g += o.groups) {
+      o.v = v + (p - r->p0) * F * j->of_v;
+      o.d = d + (g - r->g0) * F * j->of_d;
+      o.groups = least(HELD_GROUPS, r->g1 - g);
+      o.vectors = vectors(j, p, &j->inner);
+      j->k->wino_outer(&o);
+      for (int64_t i = 0; i < o.groups; i++) fold(j, source, g + i, p, u + i * F * j->of_m);
+    }
+}
 
 static void unit_body(void *ctx, int64_t unit, int worker) {
   const job *j = ctx;
-  int64_t pairs = (j->groups + UNIT_GROUPS - 1) / UNIT_GROUPS, panel = unit / (j->sources * pairs),
-          source = unit / pairs % j->sources, g0 = unit % pairs * UNIT_GROUPS,
-          g1 = least(g0 + UNIT_GROUPS, j->groups);
-  if (j->dweight[source] == NULL) return;
-  float *u = j->first && j->last ? j->scratch + worker * j->scratch_floats
-                                 : j->du + unit * UNIT_GROUPS * F * j->of_m;
-  rl_wino_outer o = products(j, panel, 1);
-  o.tiles = kinds_of(&j->grid, j->t0, j->t1);
-  o.u = u;
-  o.v = j->v + panel * F * j->of_v;
-  o.d = j->d + (source * j->groups + g0) * F * j->of_d;
-  o.groups = g1 - g0;
-  o.add = !j->first;
-  j->k->wino_outer(&o);
-  for (int64_t g = g0; g < g1 && j->last; g++) fold(j, source, g, panel, u + (g - g0) * F * j->of_m);
-}
-
-static rl_status in_rounds(job *j) {
-  for (int64_t r = 0; r < j->rounds; r++) {
-    j->t0 = j->each * r / j->rounds;
-    j->t1 = j->each * (r + 1) / j->rounds;
-    j->first = r == 0;
-    j->last = r == j->rounds - 1;
-    j->runs = rl_blocks(j->t1 - j->t0, BLOCK_TILES);
-    RL_TRY(rl_parallel(round_body, j, j->runs * (1 + j->sources)));
-    RL_TRY(rl_parallel(unit_body, j, j->panels * j->sources * rl_blocks(j->groups, UNIT_GROUPS)));
-  }
-  return RL_OK;
-}
-
-static void part_body(void *ctx, int64_t part, int worker) {
-  const job *j = ctx;
+  int64_t part = unit / j->runs;
   int64_t t0 = j->each * part / j->parts, tiles = j->each * (part + 1) / j->parts - t0;
-  int64_t steps = rl_blocks(tiles, OWN_TILES);
-  float *v = j->scratch + worker * j->scratch_floats, *d = v + F * j->panels * j->of_v;
-  rl_wino_outer o = products(j, 0, j->panels);
-  o.v = v;
-  o.d = d;
-  o.groups = j->groups;
-  for (int64_t s = 0; s < steps; s++) {
-    int64_t a = t0 + tiles * s / steps, b = t0 + tiles * (s + 1) / steps;
+  const range r = range_of(j, unit % j->runs);
+  float *v = j->scratch + worker * j->scratch_floats, *d = v + (r.p1 - r.p0) * F * j->of_v,
+        *u = d + (r.g1 - r.g0) * F * j->of_d;
+  rl_wino_outer o = {.grid = &j->grid, .v = v, .d = d, .panels = r.p1 - r.p0, .groups = r.g1 - r.g0};
+  o.v_frequency = j->of_v;
+  o.d_frequency = j->of_d;
+  o.u_frequency = j->of_m;
+  o.u_group = j->panels * F * j->of_m;
+  o.vectors = vectors(j, r.p1 - 1, &j->inner);
+  for (int64_t s = 0; s < j->rounds; s++) {
+    int64_t a = t0 + tiles * s / j->rounds, b = t0 + tiles * (s + 1) / j->rounds;
     rl_wino_kinds place = place_of(&j->grid, a, b, a);
     o.tiles = kinds_of(&j->grid, a, b);
     o.add = s > 0;
-    read_input(j, a, b, place, v);
+    read_input(j, &r, a, b, place, v);
     for (int64_t source = 0; source < j->sources; source++) {
       if (j->dweight[source] == NULL) continue;
-      read_cotangent(j, source, a, b, place, d);
-      o.u = j->du + part * j->part + source * j->groups * j->panels * F * j->of_m;
+      read_cotangent(j, source, &r, a, b, place, d);
+      if (j->held) {
+        pair_by_pair(j, source, &r, o, u);
+        continue;
+      }
+      o.u = sums_of(j, source, r.g0, r.p0) + part * j->part;
       j->k->wino_outer(&o);
     }
   }
 }
 
-static void fold_body(void *ctx, int64_t pair, int worker) {
+/* In runs, as the sums were made. */
+static void fold_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
-  int64_t panel = pair % j->panels, group = pair / j->panels % j->groups,
-          source = pair / j->panels / j->groups;
-  if (j->dweight[source] != NULL) fold(j, source, group, panel, j->du + pair * F * j->of_m);
+  int64_t source = block / (j->groups * j->panels), pair = block % (j->groups * j->panels);
+  bool cut = 2 * j->panels >= j->groups;
+  int64_t panel = cut ? pair / j->groups : pair % j->panels,
+          group = cut ? pair % j->groups : pair / j->panels;
+  if (j->dweight[source] != NULL) fold(j, source, group, panel, sums_of(j, source, group, panel));
   (void)worker;
 }
 
-static rl_status in_parts(job *j) {
-  RL_TRY(rl_parallel(part_body, j, j->parts));
-  return rl_parallel(fold_body, j, j->sources * j->groups * j->panels);
-}
-
-/* Rounds, or parts; and from one frequency to the next. */
+/* Into parts and steps, which the sums depend on and threads must not change; into runs for the threads there are; and from one
+** frequency to the next. */
 static void cut_weight(job *j) {
-  int64_t lanes = j->sources * j->groups * j->group + j->panels * j->panel;
-  int64_t round = most(ROUND_TILES, ROUND_BYTES / (F * lanes * (int64_t)sizeof(float)));
-  bool few = j->groups * j->panels <= OWN_PAIRS;
-  j->parts = few ? most(1, least(OWN_PARTS, j->each / PART_TILES)) : 1;
-  j->rounds = j->parts > 1 ? 0 : rl_blocks(j->each, round);
-  int64_t tiles = j->parts > 1 ? OWN_TILES : (j->each + j->rounds - 1) / j->rounds;
-  tiles |= 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
+  int64_t pairs = j->groups * j->panels, lanes = j->groups * j->group + j->panels * j->panel;
+  int64_t parts = pairs <= NEAR_PAIRS ? NEAR_PARTS : pairs <= FAR_PAIRS ? FAR_PARTS : 1;
+  while (parts > 1 && j->each / parts < PART_TILES) parts /= 2;
+  j->parts = parts;
+  int64_t part = rl_blocks(j->each, j->parts);
+  int64_t step = most(STEP_TILES, STEP_BYTES / (F * lanes * (int64_t)sizeof(float)));
+  j->rounds = rl_blocks(part, pairs <= NEAR_PAIRS ? NEAR_TILES : step);
+  j->held = j->parts * j->rounds == 1 && part <= HELD_TILES;
+  int threads = rl_threads_get();
+  j->runs = 1;
+  while (j->runs * j->parts % threads != 0 && j->parts < 2 * threads) j->runs++;
+  j->runs = least(j->runs, most(j->panels, j->groups / 2));
+  int64_t tiles = rl_blocks(part, j->rounds) | 1; /* odd: no two frequencies a multiple of 4096 bytes apart */
   j->of_v = odd(tiles * j->panel);
   j->of_d = odd(tiles * j->group);
   j->of_m = odd(j->group * j->panel);
@@ -157,21 +164,17 @@ rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const
   j.groups = (s->cout + j.group - 1) / j.group;
   j.panels = (j.inner.all + j.panel - 1) / j.panel;
   cut_weight(&j);
-  bool own = j.parts > 1;
-  int64_t unit = UNIT_GROUPS * F * j.of_m, units = j.panels * count * rl_blocks(j.groups, UNIT_GROUPS);
-  int64_t v = F * j.panels * j.of_v, d = F * j.groups * j.of_d, shared = own ? 0 : v + count * d;
-  j.part = own ? count * j.groups * j.panels * F * j.of_m : 0;
-  j.scratch_floats = own ? v + d : unit;
-  int64_t sums = own ? j.parts * j.part : j.rounds > 1 ? units * unit : 0;
-  size_t bytes = (size_t)(shared + sums + rl_threads_get() * j.scratch_floats) * sizeof(float);
+  j.part = count * j.groups * j.panels * F * j.of_m;
+  j.scratch_floats = F * (j.panels * j.of_v + j.groups * j.of_d + (j.held ? HELD_GROUPS * j.of_m : 0));
+  int64_t sums = j.held ? 0 : j.parts * j.part;
+  size_t bytes = (size_t)(sums + rl_threads_get() * j.scratch_floats) * sizeof(float);
   void *memory = NULL;
   RL_TRY(rl_mem_alloc(&memory, bytes));
-  j.v = memory;
-  j.d = j.v + v;
-  j.du = j.v + shared;
+  j.du = memory;
   j.scratch = j.du + sums;
   rl_fpmode mode = rl_fp_enter();
-  rl_status status = own ? in_parts(&j) : in_rounds(&j);
+  rl_status status = rl_parallel(unit_body, &j, j.parts * j.runs);
+  if (status == RL_OK && !j.held) status = rl_parallel(fold_body, &j, count * j.groups * j.panels);
   rl_fp_leave(mode);
   rl_mem_free(memory, bytes);
   return status;
