@@ -12,15 +12,18 @@
 
 #include <string.h>
 
-#define FEW_TILES   160    /* up to which weights are made panel by panel */
-#define SLICE       128    /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
-#define PACK_LANES  64     /* inner lanes of a block of the weights' transform */
-#define OWN_BLOCKS  4      /* of tiles, up to which a worker makes weights of its own, */
-#define OWN_WEIGHTS 262144 /* no more floats than stay in its L2: another core's come slowly */
-#define LANES_TILES 28     /* up to which workers share the inner lanes, not the tiles, */
-#define LANES_EACH  64     /* in shares of so many lanes, */
-#define LANES_PARTS 4      /* at most so many of them */
-#define KEPT_TILES  256    /* up to which the turned weight is kept: beyond, it is little of the work */
+#define FEW_TILES  160 /* up to which weights are made panel by panel */
+#define SLICE      128 /* inner lanes of such weights at a time: 36 x 128 x 32 floats stay in L2 */
+#define PACK_LANES 64  /* inner lanes of a block of the weights' transform */
+#define OWN_BLOCKS                                                                                           \
+  4 /* of tiles, up to which a worker makes weights of its own, for another core's come slowly, */
+#define OWN_WEIGHTS 262144    /* no more floats than stay in its L2; */
+#define OWN_TILES   192       /* so many for each worker, and that is little of the work, */
+#define OWN_MOST    (1 << 20) /* of no more floats than stay in L3 */
+#define LANES_TILES 28        /* up to which workers share the inner lanes, not the tiles, */
+#define LANES_EACH  64        /* in shares of so many lanes, */
+#define LANES_PARTS 4         /* at most so many of them */
+#define KEPT_TILES  256       /* up to which the turned weight is kept: beyond, it is little of the work */
 
 /* Where the group that begins at outer lane `lane` goes to. */
 static bool target(const job *j, int64_t source, int64_t lane, rl_wino_write *w) {
@@ -286,7 +289,9 @@ static rl_status run(job *j, bool summed, void (*finish)(job *, double *), doubl
   j->part = j->panels * F * j->of_m;
   int64_t u = stages || lanes ? 0 : j->panels * F * j->of_u, v = stages ? F * j->of_v : 0,
           m = lanes ? j->parts * j->part : 0;
-  bool own = !stages && !lanes && j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS;
+  bool few = j->sources * j->blocks <= OWN_BLOCKS && u <= OWN_WEIGHTS,
+       many = j->all >= OWN_TILES * rl_threads_get() && u <= OWN_MOST,
+       own = !stages && !lanes && (few || many);
   j->made = own ? made : NULL;
   j->scratch_floats = F * (stages  ? j->of_m + j->of_u
                            : lanes ? j->of_v + j->of_u
