@@ -37,7 +37,7 @@ bool rl_gathered_fits(const rl_conv *s, rl_direction direction) {
 
 static rl_status job_open(job *j, const rl_conv *s) {
   *j = (job){.s = s, .k = rl_kernels_best(), .pixels = s->n * s->oh * s->ow, .depth = s->cin * s->kh * s->kw};
-  j->bytes = (size_t)(j->pixels * j->depth * size_of(s));
+  j->bytes = (size_t)((j->pixels * j->depth + RL_GATHERED_SPARE) * size_of(s));
   return rl_mem_alloc(&j->rows, j->bytes);
 }
 

@@ -6,7 +6,8 @@
 
 #include "kernels/conv.h"
 
-#define RL_GATHERED_TAPS 25 /* the largest kernel: 5 x 5 */
+#define RL_GATHERED_TAPS  25 /* the largest kernel: 5 x 5 */
+#define RL_GATHERED_SPARE 16 /* numbers behind the last row that may be read */
 
 /* Whether a convolution is of this kind: one part as it lies, one group, and outputs few enough. */
 bool rl_gathered_fits(const rl_conv *s, rl_direction direction);
