@@ -141,9 +141,14 @@ static void block_body(void *ctx, int64_t block, int worker) {
   rl_wino_store at = {v, j->of_v, j->lane_step, j->panel, j->group};
   rl_wino_kinds tiles = kinds_of(&j->grid, t0, t1), place = place_of(&j->grid, t0, t1, t0);
   read_tiles(j, source, t0, t1, place, at, 0, 1);
+  int64_t next = b + 1 < j->blocks ? j->each * (b + 2) / j->blocks : t1;
+  rl_wino_map map = j->dy == NULL ? input_map(j, 0) : output_map(j, source);
+  rl_wino_ahead ahead = ahead_of(j, &map, t1, next);
   for (int64_t p = 0; p < j->panels; p++) {
     rl_wino_product q = {
         .grid = &j->grid, .tiles = tiles, .v = v, .v_frequency = at.frequency, .v_tile = at.tile, .m = m};
+    int64_t line = ahead.lines * p / j->panels;
+    q.ahead = (rl_wino_ahead){ahead.at + 64 * line, ahead.lines * (p + 1) / j->panels - line};
     q.u = u + p * F * j->of_u;
     q.u_frequency = j->of_u;
     q.m_frequency = j->of_m;

@@ -112,6 +112,12 @@ typedef struct rl_wino_filter {
   bool turns;    /* it is filled, and nothing else done */
 } rl_wino_filter;
 
+/* Memory that is read next, `lines` of 64 bytes: products, which leave the memory idle, fetch it into L2. */
+typedef struct rl_wino_ahead {
+  const char *at;
+  int64_t lines;
+} rl_wino_ahead;
+
 /* M[f][tile][panel] = [M +] V[f][tile][depth] U[f][depth][panel] for every f and the tiles that have it; vectors: of the panel
 ** in use, 1 or 2. */
 typedef struct rl_wino_product {
@@ -120,6 +126,7 @@ typedef struct rl_wino_product {
   const float *v, *u;
   float *m;
   int64_t v_frequency, v_tile, u_frequency, m_frequency, depth;
+  rl_wino_ahead ahead;
   int vectors;
   bool add;
 } rl_wino_product;
@@ -151,6 +158,7 @@ typedef struct rl_wino_outer {
       u_frequency; /* the next panel of v, group of d, panel of u: 36 of these further; */
   int64_t u_group; /* the next group of u */
   int64_t panels, groups;
+  rl_wino_ahead ahead[2]; /* of both maps */
   int vectors;
   bool add;
 } rl_wino_outer;

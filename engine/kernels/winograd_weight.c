@@ -48,13 +48,17 @@ static void read_input(const job *j, const range *r, int64_t t0, int64_t t1, rl_
   }
 }
 
+static rl_wino_map cotangent_map(const job *j, int64_t source) {
+  return (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
+}
+
 static void read_cotangent(const job *j, int64_t source, const range *r, int64_t t0, int64_t t1,
                            rl_wino_kinds place, float *d) {
   rl_wino_store at = {d, j->of_d, j->group, 2 * F * j->of_d, F * j->of_d};
   rl_wino_read read = {.grid = &j->grid, .place = place, .t0 = t0, .t1 = t1, .group = -r->g0, .to = at};
   read.g0 = r->g0;
   read.g1 = r->g1;
-  read.map = (rl_wino_map){j->from[source], j->s->oh, j->s->ow, 0, 0, j->s->ldy, j->s->cout, 1, &no_prologue};
+  read.map = cotangent_map(j, source);
   j->k->wino_read_dy(&read);
 }
 
@@ -109,6 +113,10 @@ static void unit_body(void *ctx, int64_t unit, int worker) {
     rl_wino_kinds place = place_of(&j->grid, a, b, a);
     o.tiles = kinds_of(&j->grid, a, b);
     o.add = s > 0;
+    int64_t next = s + 1 < j->rounds ? t0 + tiles * (s + 2) / j->rounds : b;
+    rl_wino_map x = input_map(j, 0), dy = cotangent_map(j, 0);
+    o.ahead[0] = ahead_of(j, &x, b, next);
+    o.ahead[1] = ahead_of(j, &dy, b, next);
     read_input(j, &r, a, b, place, v);
     for (int64_t source = 0; source < j->sources; source++) {
       if (j->dweight[source] == NULL) continue;
