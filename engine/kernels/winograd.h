@@ -161,6 +161,7 @@ typedef struct rl_wino_outer {
   rl_wino_ahead ahead[2]; /* of both maps */
   int vectors;
   bool add;
+  bool far; /* no L2 holds v, d and u: the next frequency's are fetched */
 } rl_wino_outer;
 
 /* dweight = beta dweight + Gt dU G for output channels c0..c0+count and one panel of input lanes; dU is the sum of `parts`, each

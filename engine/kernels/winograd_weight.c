@@ -108,6 +108,7 @@ static void unit_body(void *ctx, int64_t unit, int worker) {
   o.u_frequency = j->of_m;
   o.u_group = j->panels * F * j->of_m;
   o.vectors = vectors(j, r.p1 - 1, &j->inner);
+  o.far = j->groups * j->panels > NEAR_PAIRS && !j->held;
   for (int64_t s = 0; s < j->rounds; s++) {
     int64_t a = t0 + tiles * s / j->rounds, b = t0 + tiles * (s + 1) / j->rounds;
     rl_wino_kinds place = place_of(&j->grid, a, b, a);
