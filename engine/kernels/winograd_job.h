@@ -7,7 +7,8 @@
 #include "kernels/winograd.h"
 
 #define F           RL_WINO_FREQUENCIES
-#define BLOCK_TILES 28 /* of a block: weights that no L2 holds are read once for so many */
+#define AHEAD_BYTES (256 << 10) /* of pixels fetched ahead: L2 holds a block's transformed tiles, too */
+#define BLOCK_TILES 28          /* of a block: weights that no L2 holds are read once for so many */
 
 static inline int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -132,18 +133,18 @@ static inline void read_tiles(const job *j, int64_t source, int64_t t0, int64_t 
   }
 }
 
-#define AHEAD_BYTES (256 << 10)
-
 /* Where tiles t0..t1 of a map lie: whole rows of pixels, without the two that the tiles above have read. Nothing if it is more
 ** than L2 has room for. */
 static inline rl_wino_ahead ahead_of(const job *j, const rl_wino_map *m, int64_t t0, int64_t t1) {
-  int64_t each = j->grid.down * j->grid.across, half = m->up - 1, h = m->h >> half, row = (m->w >> half) * m->ld;
+  int64_t each = j->grid.down * j->grid.across, half = m->up - 1, h = m->h >> half,
+          row = (m->w >> half) * m->ld;
   if (t0 >= t1 || m->ld > 2 * m->channels) return (rl_wino_ahead){0};
   int64_t r0 = most(4 * (t0 % each / j->grid.across) + m->y0 + 2, 0) >> half,
           r1 = least(4 * ((t1 - 1) % each / j->grid.across) + m->y0 + 6, m->h) >> half;
   const float *from = m->x + (t0 / each * h + r0) * row, *to = m->x + ((t1 - 1) / each * h + r1) * row;
   int64_t bytes = (const char *)to - (const char *)from;
-  return bytes > 0 && bytes <= AHEAD_BYTES ? (rl_wino_ahead){(const char *)from, bytes / 64} : (rl_wino_ahead){0};
+  return bytes > 0 && bytes <= AHEAD_BYTES ? (rl_wino_ahead){(const char *)from, bytes / 64}
+                                           : (rl_wino_ahead){0};
 }
 
 static inline int vectors(const job *j, int64_t panel, const rl_wino_side *side) {

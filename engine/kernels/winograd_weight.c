@@ -25,9 +25,11 @@ typedef struct range {
   int64_t p0, p1, g0, g1;
 } range;
 
+static bool cuts_panels(const job *j) { return 2 * j->panels >= j->groups; }
+
 static range range_of(const job *j, int64_t run) {
   range r = {0, j->panels, 0, j->groups};
-  if (2 * j->panels >= j->groups)
+  if (cuts_panels(j))
     r.p0 = j->panels * run / j->runs, r.p1 = j->panels * (run + 1) / j->runs;
   else
     r.g0 = j->groups * run / j->runs, r.g1 = j->groups * (run + 1) / j->runs;
@@ -136,7 +138,7 @@ static void unit_body(void *ctx, int64_t unit, int worker) {
 static void fold_body(void *ctx, int64_t block, int worker) {
   const job *j = ctx;
   int64_t source = block / (j->groups * j->panels), pair = block % (j->groups * j->panels);
-  bool cut = 2 * j->panels >= j->groups;
+  bool cut = cuts_panels(j);
   int64_t panel = cut ? pair / j->groups : pair % j->panels,
           group = cut ? pair % j->groups : pair / j->panels;
   if (j->dweight[source] != NULL) fold(j, source, group, panel, sums_of(j, source, group, panel));
@@ -174,7 +176,9 @@ rl_status rl_winograd_back_weight(const rl_conv *s, int count, const void *const
   j.panels = (j.inner.all + j.panel - 1) / j.panel;
   cut_weight(&j);
   j.part = count * j.groups * j.panels * F * j.of_m;
-  j.scratch_floats = F * (j.panels * j.of_v + j.groups * j.of_d + (j.held ? HELD_GROUPS * j.of_m : 0));
+  int64_t panels = cuts_panels(&j) ? rl_blocks(j.panels, j.runs) : j.panels,
+          groups = cuts_panels(&j) ? j.groups : rl_blocks(j.groups, j.runs);
+  j.scratch_floats = F * (panels * j.of_v + groups * j.of_d + (j.held ? HELD_GROUPS * j.of_m : 0));
   int64_t sums = j.held ? 0 : j.parts * j.part;
   size_t bytes = (size_t)(sums + rl_threads_get() * j.scratch_floats) * sizeof(float);
   void *memory = NULL;
