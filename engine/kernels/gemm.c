@@ -73,7 +73,8 @@ static void cut_columns(plan *p, int64_t meant) {
 /* Three ways. Turned A (weights' gradients): blocks of C over parts of a long inner dimension, each with its own panels of B.
 ** Few rows: B is read once, so each block packs its own columns of it; but where A has a prologue, copying it twice costs more than
 ** packing B twice: halves of the rows if there are more than B has columns, else halves of a long inner dimension. Many rows: B is packed once, blocks of
-** rows share it; 28 rows balance better below 1000, more amortise better above. */
+** rows share it, their columns one after another, so that a worker has the same rows in one layer as in the next; 28 rows balance
+** better below 1000, more amortise better above. */
 static void cut(plan *p) {
   const rl_gemm *g = p->g;
   int64_t tile = p->k->tile_rows, most = (g->ta ? 20 : 16) * tile;
@@ -159,7 +160,9 @@ static int64_t digit(int64_t *number, int64_t base) {
 static void block_body(void *ctx, int64_t block, int worker) {
   const plan *p = ctx;
   const rl_gemm *g = p->g;
-  int64_t i = digit(&block, p->gi), j = digit(&block, p->gj), whole = block, part = digit(&block, p->parts);
+  int64_t j = digit(&block, p->pack ? p->gj : 1), i = digit(&block, p->gi);
+  if (!p->pack) j = digit(&block, p->gj);
+  int64_t whole = block, part = digit(&block, p->parts);
   rl_gemm_work w = work_of(p, block);
   w.scratch = p->scratch + (size_t)worker * p->scratch_bytes;
   w.i0 = i * p->rows;
