@@ -12,7 +12,9 @@
 #define GRAD_PIXELS  256 /* inner steps of the weight's gradient between two touches of its sums */
 #define PARTS_MAX    8
 #define PARTS_BYTES  ((int64_t)16 << 20)
-#define THIN         8 /* input channels up to which neighbouring taps join to one run */
+#define NEAR_BYTES                                                                                           \
+  ((int64_t)1 << 20) /* sums that an L2 holds; of larger ones half as many, which are added in the end */
+#define THIN 8       /* input channels up to which neighbouring taps join to one run */
 
 static int64_t ceil_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -473,8 +475,8 @@ typedef struct grad_job {
   double beta;
 } grad_job;
 
-/* At most 8 private sums, each over a run of rows fixed by the shape; where memory allows fewer, the input channels are cut
-** into slices as well, so that there is work for several threads. */
+/* At most 8 private sums, each over a run of rows fixed by the shape; where there are fewer, the input channels are cut
+** into slices as well, so that there is work for several threads. Slices do not change a sum. */
 static void grad_cut(grad_job *q) {
   rl_conv_pass *p = &q->j.pass;
   const rl_conv *s = q->j.s;
@@ -488,8 +490,11 @@ static void grad_cut(grad_job *q) {
                               q->grad.step * q->j.size,
                           64);
   int64_t rows = s->n * p->gh, blocks = (rows * p->gw + 2 * GRAD_PIXELS - 1) / (2 * GRAD_PIXELS);
-  q->parts = least(least(PARTS_MAX, rows), most(1, least(blocks, PARTS_BYTES / q->part_bytes)));
-  int64_t meant = p->depth == p->sc && !p->diagonal ? PARTS_MAX / most(1, q->parts) : 1;
+  bool far = q->part_bytes > NEAR_BYTES;
+  q->parts = least(least(far ? PARTS_MAX / 2 : PARTS_MAX, rows),
+                   most(1, least(blocks, PARTS_BYTES / q->part_bytes)));
+  int64_t units = far ? most(PARTS_MAX / 2, rl_threads_get()) : PARTS_MAX;
+  int64_t meant = p->depth == p->sc && !p->diagonal ? units / most(1, q->parts) : 1;
   q->slice = ceil_to((p->sc + meant - 1) / meant, q->j.panel);
   if (p->depth != p->sc || q->slice >= p->sc) q->slice = p->sc;
   q->slices = (p->sc + q->slice - 1) / q->slice;
